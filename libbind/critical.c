@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the host lives on: the disks and network interfaces below a function, at any depth. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "critical.h"
+
+/* Deeper than a disk behind five USB hubs; sysfs has no loops once links are left alone. */
+#define DEPTH_MAX 32
+
+struct walk {
+	struct pvb_ctx *ctx;
+	const struct pvb_function *fn;
+	struct pvb_paths disks, nics;
+	struct pvb_uses unread;
+};
+
+void pvb_uses_add(struct pvb_uses *uses, const char *fmt, ...)
+{
+	size_t have = strlen(uses->text), room = sizeof(uses->text) - have;
+	char item[sizeof(uses->text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(item, sizeof(item), fmt, ap);
+	va_end(ap);
+	if (strstr(uses->text, item))
+		return;
+	if (pvb_format(uses->text + have, room, "%s%s", have ? ", " : "", item) == 0)
+		return;
+	/* The first is kept even when cut, so that a use is never an empty text. */
+	if (have)
+		uses->text[have] = '\0';
+	uses->left_off += have > 0;
+}
+
+int pvb_paths_add(struct pvb_paths *paths, const char *path)
+{
+	char **more = realloc(paths->list, (paths->n + 2) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	paths->list = more;
+	more[paths->n] = strdup(path);
+	if (!more[paths->n])
+		return -ENOMEM;
+	more[++paths->n] = NULL;
+	return 0;
+}
+
+/* Many entries and never a disk or interface below: not worth the reads in a VM's start path. */
+static bool name_is_barren(const char *name)
+{
+	static const char *const barren[] = {
+		"drm",	 "graphics",  "holders", "integrity", "mq",	    "msi_irqs",
+		"power", "queue",     "queues",	 "slaves",    "sound",	    "statistics",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(barren); i++)
+		if (!strcmp(name, barren[i]))
+			return true;
+	return false;
+}
+
+/* A bridge stays on the host when what is behind it goes, and the other way round. Below anything else
+ * that has PCI functions (VMD) these lose their host together with it, so the walk goes into them. */
+static bool name_is_apart(const struct walk *w, const char *name)
+{
+	struct pvb_err ignored;
+	struct pvb_addr addr;
+
+	return w->fn->bridge && pvb_addr_parse(name, &addr, &ignored) == 0;
+}
+
+static int dir_walk(struct walk *w, const char *path, unsigned depth);
+
+/* With multipath on, an NVMe namespace's block device is not below its controller: it sits at the subsystem,
+ * which has a link to each of its controllers (drivers/nvme/host/core.c). */
+static int nvme_heads_walk(struct walk *w, const char *controller, unsigned depth)
+{
+	_cleanup_strv_ char **subsystems = NULL, **names = NULL;
+	char path[PVB_PATH_MAX], base[PVB_PATH_MAX];
+	int r = pvb_sysfs_list(w->ctx, "sys/class/nvme-subsystem", &subsystems);
+
+	for (char **s = subsystems; r == 0 && *s; s++) {
+		if (pvb_format(base, sizeof(base), "sys/class/nvme-subsystem/%s", *s) < 0 ||
+		    pvb_format(path, sizeof(path), "%s/%s", base, controller) < 0 || !pvb_sysfs_exists(w->ctx, path))
+			continue;
+		pvb_strv_free(names);
+		names = NULL;
+		r = pvb_sysfs_list(w->ctx, base, &names);
+		for (char **name = names; r == 0 && *name; name++)
+			if (!name_is_barren(*name))
+				r = pvb_format(path, sizeof(path), "%s/%s", base, *name) < 0 ? 0 : dir_walk(w, path, depth + 1);
+	}
+	return r;
+}
+
+/* Note what the directory is, by its subsystem: glue directories ("block/", "net/") do not always exist
+ * (an NVMe namespace sits directly below its controller). */
+static int dir_note(struct walk *w, const char *path, unsigned depth)
+{
+	char link[PVB_PATH_MAX], subsystem[PVB_NAME_MAX];
+
+	if (pvb_format(link, sizeof(link), "%s/subsystem", path) < 0 ||
+	    pvb_sysfs_link(w->ctx, link, subsystem, sizeof(subsystem)) < 0)
+		return 0;
+	if (!strcmp(subsystem, "block"))
+		return pvb_paths_add(&w->disks, path);
+	if (!strcmp(subsystem, "net"))
+		return pvb_paths_add(&w->nics, path);
+	if (!strcmp(subsystem, "nvme"))
+		return nvme_heads_walk(w, strrchr(path, '/') + 1, depth);
+	return 0;
+}
+
+/* An entry that is no directory is nothing; a link leads to what somebody else is the parent of. */
+static int dir_walk(struct walk *w, const char *path, unsigned depth)
+{
+	_cleanup_strv_ char **names = NULL;
+	char child[PVB_PATH_MAX], target[PVB_PATH_MAX];
+	/* Listed before it is known to be no link: most entries are plain attributes, and done with by this. */
+	int r = depth > DEPTH_MAX ? -ELOOP : pvb_sysfs_list(w->ctx, path, &names);
+
+	if (r == -ENOTDIR || r == -ENOMEM)
+		return r == -ENOMEM ? r : 0;
+	if (r < 0) {
+		pvb_uses_add(&w->unread, "/%s cannot be looked into (%s)", path, strerror(-r));
+		return 0;
+	}
+	if (!*names || (depth > 0 && pvb_sysfs_link_target(w->ctx, path, target, sizeof(target)) != -EINVAL))
+		return 0;
+	r = dir_note(w, path, depth);
+	for (char **name = names; r == 0 && *name; name++) {
+		if (name_is_barren(*name) || name_is_apart(w, *name))
+			continue;
+		if (pvb_format(child, sizeof(child), "%s/%s", path, *name) == 0)
+			r = dir_walk(w, child, depth + 1);
+		else
+			pvb_uses_add(&w->unread, "/%s is too deep to be looked into", path);
+	}
+	return r;
+}
+
+static int uses_refuse(const struct walk *w, const struct pvb_uses *uses, const char *name, const char *what,
+		       const char *remedy, struct pvb_refusals *refusals)
+{
+	char addr[PVB_ADDR_MAX], more[32] = "";
+
+	if (!*uses->text)
+		return 0;
+	if (uses->left_off)
+		snprintf(more, sizeof(more), " and %u more", uses->left_off);
+	pvb_addr_format(&w->fn->addr, addr);
+	return pvb_refuse(refusals, name, &w->fn->addr, "%s %s: %s%s; %s, or set allow = %s:%s to lend it on purpose",
+			  addr, what, uses->text, more, remedy, name, addr);
+}
+
+static int walk_judge(struct walk *w, struct pvb_refusals *refusals)
+{
+	struct pvb_uses disks = { .left_off = 0 }, nics = { .left_off = 0 };
+	int r = 0;
+
+	if (w->disks.n)
+		r = pvb_disk_uses(w->ctx, &w->disks, &disks);
+	if (r == 0 && w->nics.n)
+		r = pvb_nic_uses(w->ctx, &w->nics, &nics);
+	if (r == 0 && *w->unread.text)
+		pvb_uses_add(&disks, "%s", w->unread.text);
+	if (r == 0)
+		r = uses_refuse(w, &disks, "host-disk", "has a disk that the host uses",
+				"free it first (unmount, swapoff, vgchange -an, zpool export)", refusals);
+	if (r == 0)
+		r = uses_refuse(w, &nics, "host-network", "has a network interface that the host uses",
+				"give the host another way first", refusals);
+	return r;
+}
+
+int pvb_critical_find(struct pvb_ctx *ctx, const struct pvb_function *fn, struct pvb_refusals *refusals)
+{
+	struct walk w = { .ctx = ctx, .fn = fn };
+	char path[PVB_PATH_MAX];
+	int r = dir_walk(&w, pvb_device_path(&fn->addr, "", path), 0);
+
+	if (r == 0)
+		r = walk_judge(&w, refusals);
+	pvb_strv_free(w.disks.list);
+	pvb_strv_free(w.nics.list);
+	return r;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The context: a root directory that every path stays below, and whom to tell. */
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "internal.h"
+
+int pvb_ctx_new(struct pvb_ctx **out, const char *root, struct pvb_err *err)
+{
+	struct pvb_ctx *ctx = calloc(1, sizeof(*ctx));
+
+	if (ctx)
+		ctx->root = strdup(root);
+	if (!ctx || !ctx->root) {
+		free(ctx);
+		return pvb_err_set(err, -ENOMEM, "out of memory");
+	}
+	ctx->real_root = !strcmp(root, "/");
+	ctx->cancel_fd = -1;
+	ctx->root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ctx->root_fd < 0) {
+		int code = pvb_err_set(err, -errno, "cannot open the root directory %s: %s", root, strerror(errno));
+
+		pvb_ctx_free(ctx);
+		return code;
+	}
+	*out = ctx;
+	return 0;
+}
+
+void pvb_ctx_free(struct pvb_ctx *ctx)
+{
+	if (!ctx)
+		return;
+	pvb_module_done(ctx);
+	pvb_names_done(ctx);
+	if (ctx->root_fd >= 0)
+		close(ctx->root_fd);
+	free(ctx->root);
+	free(ctx);
+}
+
+void pvb_ctx_set_log(struct pvb_ctx *ctx, pvb_log_fn *fn, void *data)
+{
+	ctx->log = fn;
+	ctx->log_data = data;
+}
+
+void pvb_ctx_set_identify(struct pvb_ctx *ctx, pvb_identify_fn *fn, void *data)
+{
+	ctx->identify = fn;
+	ctx->identify_data = data;
+}
+
+void pvb_ctx_set_cancel_fd(struct pvb_ctx *ctx, int fd)
+{
+	ctx->cancel_fd = fd;
+}
+
+const char *pvb_ctx_root(const struct pvb_ctx *ctx)
+{
+	return ctx->root;
+}
+
+void pvb_log(struct pvb_ctx *ctx, enum pvb_level level, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	if (!ctx->log)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	ctx->log(ctx->log_data, level, line);
+}
+
+/* Under a test root an absolute link must lead into that root, not to the real machine. */
+static int open_in_root(int root_fd, const char *path, int flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned)flags,
+		.mode = flags & O_CREAT ? mode : 0,
+		.resolve = RESOLVE_IN_ROOT,
+	};
+
+	return (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+}
+
+int pvb_openat(const struct pvb_ctx *ctx, const char *path, int flags, mode_t mode)
+{
+	int fd;
+
+	while (*path == '/')
+		path++;
+	if (!*path)
+		path = ".";
+	flags |= O_CLOEXEC;
+	if (ctx->real_root)
+		fd = openat(ctx->root_fd, path, flags, mode);
+	else
+		fd = open_in_root(ctx->root_fd, path, flags, mode);
+	return fd < 0 ? -errno : fd;
+}
+
+int pvb_open(const struct pvb_ctx *ctx, const char *path, int flags)
+{
+	return pvb_openat(ctx, path, flags & ~O_CREAT, 0);
+}
+
+/* All of fd into *text, growing; the bound keeps a wrong file from eating the host's memory. */
+static int fd_read_all(int fd, size_t max, char **text, size_t *size)
+{
+	_cleanup_free_ char *buf = NULL;
+	size_t have = 0, room = 0;
+
+	for (;;) {
+		ssize_t n;
+
+		if (have + 1 >= room) {
+			char *more = realloc(buf, room = room ? room * 2 : 4096);
+
+			if (!more)
+				return -ENOMEM;
+			buf = more;
+		}
+		n = read(fd, buf + have, room - have - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		have += (size_t)n;
+		if (have > max)
+			return -EFBIG;
+	}
+	buf[have] = '\0';
+	*text = buf;
+	buf = NULL;
+	if (size)
+		*size = have;
+	return 0;
+}
+
+int pvb_read_file(const struct pvb_ctx *ctx, const char *path, size_t max, char **text, size_t *size)
+{
+	/* A FIFO in a file's place must not block the hook. */
+	_cleanup_close_ int fd = pvb_open(ctx, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return fd;
+	return fd_read_all(fd, max, text, size);
+}
+
+int64_t pvb_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int pvb_format(char *buf, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(buf, size, fmt, ap);
+	va_end(ap);
+	return n >= 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
+}

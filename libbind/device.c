@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What one PCI function is, read from sysfs without ever taking its device lock. */
+#include <poll.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "internal.h"
+
+/* "pci:v00001234d00001111sv00001AF4sd00001100bc03sc80i00" has every id in one read. Not the
+ * uevent file: some kernels (6.10) take the device lock to show that. */
+static int ids_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+{
+	char path[PVB_PATH_MAX];
+	unsigned v, d, sv, sd, bc, sc, pi;
+	int r = pvb_sysfs_read(ctx, pvb_device_path(&fn->addr, "modalias", path), fn->modalias, sizeof(fn->modalias));
+
+	if (r < 0)
+		return r;
+	if (sscanf(fn->modalias, "pci:v%8xd%8xsv%8xsd%8xbc%2xsc%2xi%2x", &v, &d, &sv, &sd, &bc, &sc, &pi) != 7)
+		return -EBADMSG;
+	fn->vendor = (uint16_t)v;
+	fn->device = (uint16_t)d;
+	fn->subvendor = (uint16_t)sv;
+	fn->subdevice = (uint16_t)sd;
+	fn->class_code = bc << 16 | sc << 8 | pi;
+	return 0;
+}
+
+/* The standard header: revision, and whether the device still answers at all. */
+static void config_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+{
+	char path[PVB_PATH_MAX];
+	uint8_t header[64];
+	ssize_t n = pvb_sysfs_read_bytes(ctx, pvb_device_path(&fn->addr, "config", path), header, sizeof(header));
+
+	if (n < 16)
+		return;
+	fn->revision = header[8];
+	/* A VF's ids read as 0xffff by specification (SR-IOV 3.4.1): they prove nothing there. */
+	fn->off_bus = !fn->is_vf && header[0] == 0xff && header[1] == 0xff;
+}
+
+static int driver_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+{
+	char path[PVB_PATH_MAX];
+	int r = pvb_sysfs_link(ctx, pvb_device_path(&fn->addr, "driver", path), fn->driver, sizeof(fn->driver));
+
+	if (r < 0 || !*fn->driver)
+		return r;
+	r = pvb_sysfs_link(ctx, pvb_device_path(&fn->addr, "driver/module", path), fn->module, sizeof(fn->module));
+	if (r < 0)
+		return r;
+	/* vfio-dev is there for vfio-pci and for every variant driver (drivers/vfio/vfio_main.c, since 6.1). */
+	fn->vfio = !strcmp(fn->driver, "vfio-pci") ||
+		   pvb_sysfs_exists(ctx, pvb_device_path(&fn->addr, "vfio-dev", path));
+	return 0;
+}
+
+static int group_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+{
+	char path[PVB_PATH_MAX], text[16];
+	int r = pvb_sysfs_link(ctx, pvb_device_path(&fn->addr, "iommu_group", path), text, sizeof(text));
+
+	fn->group = r == 0 && *text ? atoi(text) : -1;
+	return r;
+}
+
+/* sriov_numvfs takes the device lock even to be read; the virtfnN links tell the same. */
+static void sriov_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+{
+	char path[PVB_PATH_MAX], attr[32], name[PVB_ADDR_MAX + 8];
+	struct pvb_err ignored;
+
+	if (pvb_sysfs_link(ctx, pvb_device_path(&fn->addr, "physfn", path), name, sizeof(name)) == 0 && *name)
+		fn->is_vf = pvb_addr_parse(name, &fn->physfn, &ignored) == 0;
+	for (;;) {
+		snprintf(attr, sizeof(attr), "virtfn%u", fn->num_vfs);
+		if (!pvb_sysfs_exists(ctx, pvb_device_path(&fn->addr, attr, path)))
+			return;
+		fn->num_vfs++;
+	}
+}
+
+/* "../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0": the addresses before the last are its bridges. */
+static void bridges_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+{
+	char path[PVB_PATH_MAX], target[PVB_PATH_MAX], *part, *save = NULL;
+	struct pvb_addr chain[ARRAY_SIZE(fn->bridges) + 1];
+	struct pvb_err ignored;
+	size_t n = 0;
+
+	if (pvb_sysfs_link_target(ctx, pvb_device_path(&fn->addr, "", path), target, sizeof(target)) < 0)
+		return;
+	for (part = strtok_r(target, "/", &save); part && n < ARRAY_SIZE(chain); part = strtok_r(NULL, "/", &save))
+		if (strchr(part, '.') && pvb_addr_parse(part, &chain[n], &ignored) == 0)
+			n++;
+	while (n > 1)
+		fn->bridges[fn->num_bridges++] = chain[--n - 1];
+}
+
+static bool slot_shared(struct pvb_ctx *ctx, const struct pvb_addr *addr)
+{
+	char path[PVB_PATH_MAX];
+	struct pvb_addr other = *addr;
+
+	for (other.fn = 0; other.fn < 8; other.fn++)
+		if (other.fn != addr->fn && pvb_sysfs_exists(ctx, pvb_device_path(&other, "", path)))
+			return true;
+	return false;
+}
+
+/* reset_method is absent where there is none (and before Linux 5.15). The kernel makes the list as a function
+ * is found: function 0 has "bus" in it although its siblings, found later, make a bus reset of one
+ * function impossible (-ENOTTY from pci_parent_bus_reset()). */
+static void reset_methods_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+{
+	char path[PVB_PATH_MAX], list[PVB_NAME_MAX], *method, *save = NULL;
+	bool shared;
+
+	if (pvb_sysfs_read(ctx, pvb_device_path(&fn->addr, "reset_method", path), list, sizeof(list)) < 0)
+		return;
+	shared = strstr(list, "bus") && slot_shared(ctx, &fn->addr);
+	for (method = strtok_r(list, " ", &save); method; method = strtok_r(NULL, " ", &save)) {
+		if (shared && (!strcmp(method, "bus") || !strcmp(method, "cxl_bus")))
+			continue;
+		if (*fn->reset_methods)
+			strcat(fn->reset_methods, " ");
+		strcat(fn->reset_methods, method);
+	}
+}
+
+int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct pvb_function *fn)
+{
+	char path[PVB_PATH_MAX];
+	int r;
+
+	memset(fn, 0, sizeof(*fn));
+	fn->addr = *addr;
+	r = ids_read(ctx, fn);
+	if (r == 0)
+		r = driver_read(ctx, fn);
+	if (r == 0)
+		r = group_read(ctx, fn);
+	if (r < 0)
+		return r;
+	fn->bridge = pvb_sysfs_exists(ctx, pvb_device_path(addr, "pci_bus", path));
+	sriov_read(ctx, fn);
+	config_read(ctx, fn);
+	bridges_read(ctx, fn);
+	reset_methods_read(ctx, fn);
+	return 0;
+}
+
+int pvb_override_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, char buf[PVB_NAME_MAX])
+{
+	char path[PVB_PATH_MAX];
+	int r = pvb_sysfs_read(ctx, pvb_device_path(addr, "driver_override", path), buf, PVB_NAME_MAX);
+
+	if (r == 0 && !strcmp(buf, "(null)"))
+		*buf = '\0';
+	return r;
+}
+
+/* In the child: one record a function; the parent sees by its absence which one hangs. */
+static void overrides_send(struct pvb_ctx *ctx, const struct pvb_function *fns, size_t n, int fd)
+{
+	for (size_t i = 0; i < n; i++) {
+		char record[PVB_NAME_MAX] = "";
+
+		if (pvb_override_read(ctx, &fns[i].addr, record) < 0)
+			*record = '\0';
+		if (write(fd, record, sizeof(record)) != (ssize_t)sizeof(record))
+			return;
+	}
+}
+
+/* How many of the n overrides arrived before fd fell silent for a second. */
+static size_t overrides_receive(struct pvb_function *fns, size_t n, int fd)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	size_t i = 0;
+
+	while (i < n && poll(&wait, 1, 1000) == 1 &&
+	       read(fd, fns[i].override, PVB_NAME_MAX) == PVB_NAME_MAX)
+		i++;
+	return i;
+}
+
+/* While a driver's remove() hangs, even reading driver_override hangs, unkillably: so a child
+ * reads, and a new one goes on behind the function that the first got stuck at. */
+int pvb_overrides_read(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n)
+{
+	while (n > 0) {
+		size_t got;
+		int fds[2];
+		pid_t pid;
+
+		if (pipe(fds) < 0)
+			return -errno;
+		pid = fork();
+		if (pid == 0) {
+			close(fds[0]);
+			overrides_send(ctx, fns, n, fds[1]);
+			_exit(0);
+		}
+		close(fds[1]);
+		got = pid > 0 ? overrides_receive(fns, n, fds[0]) : 0;
+		close(fds[0]);
+		if (pid < 0)
+			return -EAGAIN;
+		if (got < n)
+			fns[got++].override_unknown = true;
+		else
+			waitpid(pid, NULL, 0);
+		fns += got;
+		n -= got;
+	}
+	return 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lends as their journals and the devices' records tell of them. Reads only. */
+#include <string.h>
+
+#include "internal.h"
+
+int pvb_lend_read(struct pvb_ctx *ctx, const char *name, struct pvb_lend *lend, struct pvb_err *err)
+{
+	struct pvb_journal j;
+	int r = pvb_journal_read(ctx, name, &j, err);
+
+	if (r < 0)
+		return r;
+	*lend = j.lend;
+	memset(&j.lend, 0, sizeof(j.lend));
+	pvb_journal_clear(&j);
+	return 0;
+}
+
+int pvb_lend_names(struct pvb_ctx *ctx, char ***names, struct pvb_err *err)
+{
+	static const char suffix[] = ".journal";
+	_cleanup_strv_ char **files = NULL;
+	size_t kept = 0;
+	int r = pvb_sysfs_list(ctx, PVB_STATE_DIR, &files);
+
+	if (r < 0)
+		return pvb_err_set(err, r, "cannot list /" PVB_STATE_DIR ": %s", strerror(-r));
+	for (size_t i = 0; files[i]; i++) {
+		size_t n = strlen(files[i]);
+		char *file = files[i];
+
+		files[i] = NULL; /* so that the list stays whole whatever happens */
+		if (n > sizeof(suffix) - 1 && !strcmp(file + n - (sizeof(suffix) - 1), suffix)) {
+			file[n - (sizeof(suffix) - 1)] = '\0';
+			files[kept++] = file;
+		} else {
+			free(file);
+		}
+	}
+	*names = files;
+	files = NULL;
+	return 0;
+}
+
+const char *pvb_device_record_name(const struct pvb_addr *addr, char buf[PVB_NAME_MAX])
+{
+	char text[PVB_ADDR_MAX];
+
+	snprintf(buf, PVB_NAME_MAX, "%s", pvb_addr_format(addr, text));
+	return buf;
+}
+
+int pvb_device_holder(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size)
+{
+	char name[PVB_NAME_MAX], body[PVB_RECORD_MAX], path[PVB_PATH_MAX];
+	int r = pvb_record_peek(ctx, pvb_device_record_name(addr, name), body);
+
+	if (r < 0)
+		return r;
+	if (!pvb_line_is(body, "device") || pvb_line_get(body, "lend", buf, size) < 0)
+		return -ENOENT;
+	/* The journal comes before the records and goes after them: a record alone is a leftover. */
+	snprintf(path, sizeof(path), PVB_STATE_DIR "/%s.journal", buf);
+	return pvb_sysfs_exists(ctx, path) ? 0 : -ENOENT;
+}

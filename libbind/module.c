@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Kernel modules. The only file that includes libkmod. */
+#include <libkmod.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <syslog.h>
+
+#include "internal.h"
+
+/* What libkmod has to say (a line of modprobe.d it does not understand, …) is detail: the
+ * failure itself is told by who asked. */
+static void __attribute__((format(printf, 6, 0)))
+kmod_say(void *data, int priority, const char *file, int line, const char *fn, const char *format, va_list args)
+{
+	char text[512];
+
+	(void)file;
+	(void)line;
+	(void)fn;
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0';
+	pvb_log(data, priority <= LOG_ERR ? PVB_NOTICE : PVB_DEBUG, "libkmod: %s", text);
+}
+
+/* Under another root: that root's modules, of the kernel that runs, and its modprobe.d. */
+static struct kmod_ctx *kmod_open(const struct pvb_ctx *ctx)
+{
+	char modules[PVB_PATH_MAX], config[PVB_PATH_MAX];
+	const char *configs[] = { config, NULL };
+	struct utsname kernel;
+
+	if (ctx->real_root)
+		return kmod_new(NULL, NULL);
+	if (uname(&kernel) < 0 ||
+	    pvb_format(modules, sizeof(modules), "%s/lib/modules/%s", ctx->root, kernel.release) < 0 ||
+	    pvb_format(config, sizeof(config), "%s/etc/modprobe.d", ctx->root) < 0)
+		return NULL;
+	return kmod_new(modules, configs);
+}
+
+static struct kmod_ctx *kmod_get(struct pvb_ctx *ctx)
+{
+	struct kmod_ctx *kmod = ctx->kmod;
+
+	if (kmod)
+		return kmod;
+	kmod = kmod_open(ctx);
+	if (!kmod)
+		return NULL;
+	kmod_set_log_fn(kmod, kmod_say, ctx);
+	ctx->kmod = kmod;
+	return kmod;
+}
+
+/* "vfio-pci" has the directory vfio_pci in /sys/module. A module that is just being loaded or unloaded
+ * is not live; one that is built in has no initstate. */
+static bool module_live(const struct pvb_ctx *ctx, const char *name)
+{
+	char path[PVB_PATH_MAX], state[32];
+	int r;
+
+	if (pvb_format(path, sizeof(path), "sys/module/%s", name) < 0)
+		return false;
+	for (char *p = path + strlen("sys/module/"); *p; p++)
+		if (*p == '-')
+			*p = '_';
+	if (!pvb_sysfs_exists(ctx, path))
+		return false;
+	if (pvb_format(path + strlen(path), sizeof(path) - strlen(path), "/initstate") < 0)
+		return false;
+	r = pvb_sysfs_read(ctx, path, state, sizeof(state));
+	return r == -ENOENT || (r == 0 && !strcmp(state, "live"));
+}
+
+/* The reasons a person meets, in words. */
+static const char *insert_reason(int code)
+{
+	switch (code) {
+	case ENOENT:
+		return "it, or one it needs, is not among this kernel's modules";
+	case EKEYREJECTED:
+	case ENOKEY:
+		return "it is not signed, and Secure Boot demands that";
+	case EPERM:
+		return "not permitted (not root, or the kernel is locked down)";
+	case ENODEV:
+		return "it found nothing to drive";
+	case ENOEXEC:
+		return "it was built for another kernel";
+	default:
+		return strerror(code);
+	}
+}
+
+/* A name is taken as modprobe takes it: a blacklist keeps aliases from loading a module, not its name. */
+static int list_insert(struct kmod_list *list)
+{
+	struct kmod_list *item;
+	int r = list ? 0 : -ENOENT;
+
+	kmod_list_foreach(item, list) {
+		struct kmod_module *module = kmod_module_get_module(item);
+
+		r = kmod_module_probe_insert_module(module, KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY, NULL, NULL, NULL,
+						    NULL);
+		kmod_module_unref(module);
+		if (r == -EEXIST)
+			r = 0;
+		if (r != 0)
+			break;
+	}
+	return r > 0 ? -EPERM : r;
+}
+
+static int module_insert(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
+{
+	struct kmod_ctx *kmod = kmod_get(ctx);
+	struct kmod_list *list = NULL;
+	int r = kmod ? kmod_module_new_from_lookup(kmod, name, &list) : -ENOMEM;
+
+	if (r == 0)
+		r = list_insert(list);
+	kmod_module_unref_list(list);
+	if (r < 0)
+		return pvb_err_set(err, r, "cannot load the kernel module %s: %s", name, insert_reason(-r));
+	return 0;
+}
+
+int pvb_module_load(struct pvb_ctx *ctx, const char *name, bool *loaded, struct pvb_err *err)
+{
+	int r;
+
+	if (loaded)
+		*loaded = false;
+	if (module_live(ctx, name))
+		return 0;
+	/* There is one kernel, and it is not the one of a test's tree. */
+	if (!ctx->real_root)
+		return pvb_err_set(err, -ENOENT, "cannot load the kernel module %s: %s", name, insert_reason(ENOENT));
+	r = module_insert(ctx, name, err);
+	/* Not so when it is built in, or an "install" command of modprobe.d did something else. */
+	if (r == 0 && loaded)
+		*loaded = module_live(ctx, name);
+	return r;
+}
+
+static bool name_taken(char *const *taken, const char *name)
+{
+	for (; *taken; taken++)
+		if (!strcmp(*taken, name))
+			return true;
+	return false;
+}
+
+/* The names in the list, each once (a module may match by several of its aliases); none of an empty one. */
+static int names_take(struct kmod_list *list, char ***names)
+{
+	_cleanup_strv_ char **taken = NULL;
+	struct kmod_list *item;
+	size_t n = 0;
+
+	kmod_list_foreach(item, list)
+		n++;
+	taken = calloc(n + 1, sizeof(*taken));
+	if (!taken)
+		return -ENOMEM;
+	n = 0;
+	kmod_list_foreach(item, list) {
+		struct kmod_module *module = kmod_module_get_module(item);
+
+		const char *name = kmod_module_get_name(module);
+		bool again = name_taken(taken, name);
+
+		if (!again)
+			taken[n] = strdup(name);
+		kmod_module_unref(module);
+		if (!again && !taken[n++])
+			return -ENOMEM;
+	}
+	*names = taken;
+	taken = NULL;
+	return 0;
+}
+
+int pvb_module_lookup(struct pvb_ctx *ctx, const char *alias, char ***names, struct pvb_err *err)
+{
+	struct kmod_list *list = NULL, *wanted = NULL;
+	struct kmod_ctx *kmod = kmod_get(ctx);
+	int r = kmod ? kmod_module_new_from_lookup(kmod, alias, &list) : -ENOMEM;
+
+	/* No index at all (a root without modules) is no module for the alias. */
+	if (r == -ENOENT || r == -ENOSYS)
+		r = 0;
+	if (r == 0 && list)
+		r = kmod_module_apply_filter(kmod, KMOD_FILTER_BLACKLIST, list, &wanted);
+	if (r == 0)
+		r = names_take(wanted, names);
+	kmod_module_unref_list(wanted);
+	kmod_module_unref_list(list);
+	if (r < 0)
+		return pvb_err_set(err, r, "cannot look up the module for %s: %s", alias, strerror(-r));
+	return 0;
+}
+
+void pvb_module_done(struct pvb_ctx *ctx)
+{
+	if (ctx->kmod)
+		kmod_unref(ctx->kmod);
+	ctx->kmod = NULL;
+}

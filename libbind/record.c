@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files below run/pvebind: locks, and small records that a lock guards.
+ *
+ * A lock is flock(2) on the file itself: it belongs to the open file, is inherited by a
+ * worker, and goes when the last process that has it ends, however it ends. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "internal.h"
+
+static const char *record_path(const char *name, char path[PVB_PATH_MAX])
+{
+	snprintf(path, PVB_PATH_MAX, PVB_STATE_DIR "/%s", name);
+	return path;
+}
+
+int pvb_state_dir(struct pvb_ctx *ctx, struct pvb_err *err)
+{
+	_cleanup_close_ int run = pvb_open(ctx, "run", O_RDONLY | O_DIRECTORY);
+
+	if (run < 0)
+		return pvb_err_set(err, run, "cannot open %s/run: %s", ctx->root, strerror(-run));
+	if (mkdirat(run, "pvebind", 0700) < 0 && errno != EEXIST)
+		return pvb_err_set(err, -errno, "cannot create /run/pvebind: %s", strerror(errno));
+	return 0;
+}
+
+static int pidfd_of(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+/* A child waits for the lock in our place (the open file is shared, so the lock is ours when it
+ * has it): that gives flock() a deadline and a way to be cancelled, without polling or signals. */
+static int lock_wait(const struct pvb_ctx *ctx, int fd, int64_t deadline_ns)
+{
+	struct pollfd wait[2] = { { .events = POLLIN }, { .fd = ctx->cancel_fd, .events = POLLIN } };
+	pid_t parent = getpid(), pid = fork();
+	int status, r;
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		/* Killed with its parent: it has the parent's stdout open, which PVE reads to its end. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(getppid() == parent && flock(fd, LOCK_EX) == 0 ? 0 : 1);
+	}
+	wait[0].fd = pidfd_of(pid);
+	r = pvb_poll(wait, 2, deadline_ns);
+	if (wait[0].fd >= 0)
+		close(wait[0].fd);
+	if (r == 0 || !wait[0].revents)
+		kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status) == 0 ? 0 : -EIO;
+	return r == 0 ? -ETIMEDOUT : -ECANCELED;
+}
+
+int pvb_poll(struct pollfd *fds, size_t n, int64_t deadline_ns)
+{
+	for (;;) {
+		int64_t left = deadline_ns - pvb_now_ns();
+		struct timespec timeout = { .tv_sec = 0 };
+		int r;
+
+		if (left > 0)
+			timeout = (struct timespec){ .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
+		r = ppoll(fds, n, &timeout, NULL);
+		if (r >= 0 || errno != EINTR)
+			return r < 0 ? -errno : r;
+	}
+}
+
+static int fd_lock(const struct pvb_ctx *ctx, int fd, int64_t deadline_ns)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return -errno;
+	return deadline_ns ? lock_wait(ctx, fd, deadline_ns) : -EWOULDBLOCK;
+}
+
+/* The last line that is whole is the record: a new one is written over the old in one pwrite. */
+static int record_load(int fd, char body[PVB_RECORD_MAX])
+{
+	char text[PVB_LINE_MAX + 1], *next;
+	const char *line;
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	*body = '\0';
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	line = n ? pvb_line_check(text, &next) : NULL;
+	if (!line)
+		return 0;
+	return pvb_format(body, PVB_RECORD_MAX, "%s", line);
+}
+
+int pvb_record_open(struct pvb_ctx *ctx, const char *name, int64_t deadline_ns, struct pvb_record *record)
+{
+	char path[PVB_PATH_MAX];
+	struct stat st;
+	int r;
+
+	if (pvb_format(record->name, sizeof(record->name), "%s", name) < 0)
+		return -ENAMETOOLONG;
+	for (;;) {
+		record->fd = pvb_openat(ctx, record_path(name, path), O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+		if (record->fd < 0)
+			return record->fd;
+		r = fd_lock(ctx, record->fd, deadline_ns);
+		if (r == 0 && fstat(record->fd, &st) < 0)
+			r = -errno;
+		/* Who had it may have removed it while we waited: then ours is a lock on nothing. */
+		if (r < 0 || st.st_nlink > 0)
+			break;
+		close(record->fd);
+	}
+	if (r == 0)
+		r = record_load(record->fd, record->body);
+	if (r < 0)
+		pvb_record_close(record);
+	return r;
+}
+
+void pvb_record_close(struct pvb_record *record)
+{
+	if (record->fd >= 0)
+		close(record->fd);
+	record->fd = -1;
+}
+
+int pvb_record_write(struct pvb_record *record, struct pvb_line *line)
+{
+	int r = pvb_line_finish(line);
+
+	if (r < 0)
+		return r;
+	if (pwrite(record->fd, line->text, line->size, 0) != (ssize_t)line->size)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+int pvb_record_remove(struct pvb_ctx *ctx, struct pvb_record *record)
+{
+	_cleanup_close_ int dir = pvb_open(ctx, PVB_STATE_DIR, O_RDONLY | O_DIRECTORY);
+
+	if (dir < 0)
+		return dir;
+	if (unlinkat(dir, record->name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	return 0;
+}
+
+int pvb_record_peek(const struct pvb_ctx *ctx, const char *name, char body[PVB_RECORD_MAX])
+{
+	char path[PVB_PATH_MAX];
+	_cleanup_close_ int fd = pvb_open(ctx, record_path(name, path), O_RDONLY | O_NOFOLLOW);
+
+	*body = '\0';
+	if (fd < 0)
+		return fd;
+	return record_load(fd, body);
+}
+
+bool pvb_record_locked(const struct pvb_ctx *ctx, const char *name)
+{
+	char path[PVB_PATH_MAX];
+	_cleanup_close_ int fd = pvb_open(ctx, record_path(name, path), O_RDONLY | O_NOFOLLOW);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}

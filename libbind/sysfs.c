@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sysfs attributes below the root: bounded reads, and exactly one write(2) each. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "internal.h"
+
+ssize_t pvb_sysfs_read_bytes(const struct pvb_ctx *ctx, const char *path, void *buf, size_t size)
+{
+	_cleanup_close_ int fd = pvb_open(ctx, path, O_RDONLY | O_NOCTTY);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = read(fd, buf, size);
+	return n < 0 ? -errno : n;
+}
+
+int pvb_sysfs_read(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size)
+{
+	ssize_t n = pvb_sysfs_read_bytes(ctx, path, buf, size);
+
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n >= size)
+		return -ENOBUFS;
+	if (n > 0 && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return 0;
+}
+
+int pvb_sysfs_read_number(const struct pvb_ctx *ctx, const char *path, uint64_t *value)
+{
+	char text[32], *end;
+	int r = pvb_sysfs_read(ctx, path, text, sizeof(text));
+
+	if (r < 0)
+		return r;
+	errno = 0;
+	*value = strtoull(text, &end, 0);
+	return errno || end == text || *end ? -EINVAL : 0;
+}
+
+int pvb_sysfs_write(const struct pvb_ctx *ctx, const char *path, const char *value)
+{
+	_cleanup_close_ int fd = pvb_open(ctx, path, O_WRONLY | O_NOCTTY);
+	size_t len = strlen(value);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = write(fd, value, len);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -EIO;
+}
+
+int pvb_sysfs_link_target(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size)
+{
+	/* The link itself, not what it leads to: O_PATH | O_NOFOLLOW and readlinkat() with "". */
+	_cleanup_close_ int fd = pvb_open(ctx, path, O_PATH | O_NOFOLLOW);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = readlinkat(fd, "", buf, size);
+	if (n < 0)
+		return errno == ENOENT ? -EINVAL : -errno; /* not a link */
+	if ((size_t)n >= size)
+		return -ENOBUFS;
+	buf[n] = '\0';
+	return 0;
+}
+
+int pvb_sysfs_link(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size)
+{
+	char target[PVB_PATH_MAX];
+	const char *base;
+	int r = pvb_sysfs_link_target(ctx, path, target, sizeof(target));
+
+	*buf = '\0';
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	base = strrchr(target, '/');
+	return pvb_format(buf, size, "%s", base ? base + 1 : target) < 0 ? -ENOBUFS : 0;
+}
+
+bool pvb_sysfs_exists(const struct pvb_ctx *ctx, const char *path)
+{
+	_cleanup_close_ int fd = pvb_open(ctx, path, O_PATH);
+
+	return fd >= 0;
+}
+
+void pvb_strv_free(char **names)
+{
+	if (!names)
+		return;
+	for (char **name = names; *name; name++)
+		free(*name);
+	free(names);
+}
+
+static int name_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Append a copy of name to the NULL-terminated list of n. */
+static int strv_add(char ***list, size_t *n, const char *name)
+{
+	char **more = realloc(*list, (*n + 2) * sizeof(**list));
+
+	if (!more)
+		return -ENOMEM;
+	*list = more;
+	more[*n] = strdup(name);
+	if (!more[*n])
+		return -ENOMEM;
+	more[++*n] = NULL;
+	return 0;
+}
+
+int pvb_sysfs_list(const struct pvb_ctx *ctx, const char *path, char ***names)
+{
+	_cleanup_strv_ char **list = calloc(1, sizeof(*list));
+	_cleanup_closedir_ DIR *dir = NULL;
+	size_t n = 0;
+	int fd = pvb_open(ctx, path, O_RDONLY | O_DIRECTORY);
+
+	if (!list || (fd < 0 && fd != -ENOENT)) {
+		if (fd >= 0)
+			close(fd);
+		return list ? fd : -ENOMEM;
+	}
+	if (fd >= 0 && !(dir = fdopendir(fd))) {
+		close(fd);
+		return -ENOMEM;
+	}
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (strv_add(&list, &n, entry->d_name) < 0)
+			return -ENOMEM;
+	}
+	qsort(list, n, sizeof(*list), name_compare);
+	*names = list;
+	list = NULL;
+	return 0;
+}
+
+const char *pvb_device_path(const struct pvb_addr *addr, const char *attr, char buf[PVB_PATH_MAX])
+{
+	char text[PVB_ADDR_MAX];
+
+	snprintf(buf, PVB_PATH_MAX, "sys/bus/pci/devices/%s%s%s", pvb_addr_format(addr, text), *attr ? "/" : "", attr);
+	return buf;
+}
