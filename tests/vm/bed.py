@@ -1,0 +1,364 @@
+"""The test bed: an emulated PVE host with a real kernel, a real IOMMU and real drivers.
+
+Used by `run` (scenarios) and `demo`. A guest is one QEMU process; what happens in it is decided by guest-init.
+Guest and host talk over three ways, so that nothing mixes: the first serial port is the kernel's console
+(console.log), the second carries test results and requests (see Guest.obey), and a writable 9p share is the log
+folder itself (script.log, trace.log).
+"""
+import hashlib
+import json
+import os
+import pathlib
+import selectors
+import shlex
+import shutil
+import socket
+import struct
+import subprocess
+import time
+import zlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+KERNELS = ("6.1", "6.12", "7")
+MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
+
+# Root port rpN always exists and always is the Nth, hence bus 0N whatever else is there: an address is a fact a
+# scenario may rely on. Each port isolates (ACS), so each preset is an IOMMU group of its own.
+# {out} is the boot's own log folder.
+PORTS = 9
+PRESETS = {
+    # a card as they come: display and sound in one slot. Drivers bochs-drm, snd_hda_intel. No FLR: no reset of one function.
+    "gpu": "-device bochs-display,id=gpu1,bus=rp1,addr=0.0,multifunction=on "  # 0000:01:00.0  1234:1111
+           "-device intel-hda,id=hda1,bus=rp1,addr=0.1 "                       # 0000:01:00.1  8086:2668
+           "-device hda-output,bus=hda1.0,audiodev=mute",
+    "gpu2": "-device bochs-display,id=gpu2,bus=rp2,addr=0.0,multifunction=on "  # 0000:02:00.0, the same card again
+            "-device intel-hda,id=hda2,bus=rp2,addr=0.1 "                       # 0000:02:00.1
+            "-device hda-output,bus=hda2.0,audiodev=mute",
+    "nic": "-netdev user,id=net0,restrict=on "
+           "-device e1000e,id=nic,bus=rp3,netdev=net0",                         # 0000:03:00.0  8086:10d3  e1000e
+    "nvme": "-drive file={out}/nvme.img,if=none,id=nvme0,format=raw "
+            "-device nvme,id=nvme,bus=rp4,drive=nvme0,serial=bed",              # 0000:04:00.0  1b36:0010  nvme
+    "edu": "-device edu,id=edu,bus=rp5",                                        # 0000:05:00.0  1234:11e8  no driver
+    "testdev": "-device pci-testdev,id=testdev,bus=rp6",                        # 0000:06:00.0  1b36:0005  no driver
+    "usb": "-drive file={out}/usb.img,if=none,id=usb0,format=raw "
+           "-device qemu-xhci,id=usb,bus=rp7 "                                  # 0000:07:00.0  1b36:000d  xhci_hcd
+           "-device usb-storage,bus=usb.0,drive=usb0",
+    "vga": "-device VGA,id=vga,bus=rp8",                                        # 0000:08:00.0  1234:1111  bochs-drm
+    # two devices that the IOMMU cannot tell apart: one group, with the bridge, 0000:09:00.0, in it
+    "shared": "-device pcie-pci-bridge,id=shared,bus=rp9 "
+              "-device edu,id=shared1,bus=shared,addr=1.0 "                     # 0000:0a:01.0  1234:11e8  no driver
+              "-netdev user,id=net1,restrict=on "
+              "-device e1000,id=shared2,bus=shared,addr=2.0,netdev=net1",       # 0000:0a:02.0  8086:100e  e1000
+}
+IMAGES = {"nvme": "nvme.img", "usb": "usb.img"}  # scratch disks, empty at each boot
+IMAGE_SIZE = 64 << 20
+
+MACHINE = ("-machine q35,kernel-irqchip=split -accel tcg,thread=multi -cpu max,la57=off -smp 2 -nodefaults -vga none "
+           "-display none -audiodev none,id=mute -no-reboot -device intel-iommu,intremap=on,caching-mode=on")
+# panic=-1 with -no-reboot: a panic ends QEMU at once instead of running into the timeout. tty1 before ttyS0: the
+# last one is /dev/console, and both get the kernel's messages.
+APPEND = "intel_iommu=on iommu=pt console=tty1 console=ttyS0 panic=-1"
+OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+
+
+class BedError(Exception):
+    """The bed cannot do what was asked: a missing tool, kernel or preset."""
+
+
+class Scenario:
+    """One file of scenarios/: a header of `#: key value` lines, then a sh body. `run` documents the keys."""
+
+    KEYS = ("summary", "devices", "qemu", "append", "remove", "kernels", "firmware", "timeout", "memory", "coldplug",
+            "long")
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path).resolve()
+        self.name = self.path.stem
+        keys = {}
+        for number, line in enumerate(self.path.read_text().splitlines(), 1):
+            if not line.startswith("#:"):
+                continue
+            key, _, value = line[2:].strip().partition(" ")
+            if key not in self.KEYS:
+                raise BedError(f"{path}:{number}: no key '{key}' (there are {', '.join(self.KEYS)})")
+            keys[key] = (keys.get(key, "") + " " + value).strip()
+        self.configure(keys)
+
+    @classmethod
+    def plain(cls, devices):
+        """A topology without a script, for the shell."""
+        self = cls.__new__(cls)
+        self.path, self.name = pathlib.Path("/dev/null"), "shell"
+        self.configure({"devices": " ".join(devices)})
+        return self
+
+    def configure(self, keys):
+        self.summary = keys.get("summary", "")
+        self.devices = self.known(keys.get("devices", ""), PRESETS, "preset")
+        self.kernels = self.known(keys.get("kernels", "6.1"), KERNELS, "kernel")
+        self.firmware = "".join(self.known(keys.get("firmware", ""), ("ovmf", "bios"), "firmware"))
+        self.qemu = shlex.split(keys.get("qemu", ""))
+        self.append = keys.get("append", "").split()
+        self.remove = keys.get("remove", "").split()
+        self.timeout = int(keys.get("timeout", 120))
+        self.memory = int(keys.get("memory", 1024))
+        self.coldplug = keys.get("coldplug", "yes")
+        self.long = "long" in keys
+
+    def known(self, words, those, what):
+        for word in words.split():
+            if word not in those:
+                raise BedError(f"{self.name}: no {what} '{word}' (there are {', '.join(those)})")
+        return words.split()
+
+
+class Kernel:
+    """A kernel of `kernels`, fetched if need be, with the bed's initrd."""
+
+    def __init__(self, name):
+        self.name = name
+        self.dir = pathlib.Path(output_of([HERE / "kernels", name]))
+        self.version = (self.dir / "version").read_text().strip()
+        self.vmlinuz = self.dir / "vmlinuz"
+        self.vmlinux = self.dir / "vmlinux"
+        if not self.vmlinux.exists():
+            self.unpack()
+        self.initrd = output_of([HERE / "initrd", self.dir, "bed", HERE / "initrd-init", *MODULES])
+
+    def unpack(self):
+        """Make vmlinux: QEMU starts an unpacked kernel directly, without firmware, 3 s sooner than the packed one."""
+        image = self.vmlinuz.read_bytes()
+        # The kernel's Documentation/arch/x86/boot.rst: setup_sects, payload_offset, payload_length. The payload
+        # ends with its unpacked size, 4 bytes that are not the packer's.
+        start, length = struct.unpack_from("<II", image, 0x248)
+        start += ((image[0x1f1] or 4) + 1) * 512
+        payload = image[start:start + length - 4]
+        tool = {b"\xfd7zX": "xz", b"\x28\xb5\x2f\xfd": "zstd"}.get(payload[:4])
+        if not tool:
+            raise BedError(f"{self.vmlinuz} is packed in a way unknown here")
+        need(tool, "xz-utils zstd")
+        part = self.dir / f"vmlinux.{os.getpid()}"
+        with open(part, "wb") as out:
+            subprocess.run([tool, "-qdc"], input=payload, stdout=out, check=True)
+        part.rename(self.vmlinux)
+
+
+def output_of(command):
+    """What a program of ours prints; its messages go to our stderr as they come."""
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise BedError(f"{os.path.basename(command[0])} failed (see above)")
+    return done.stdout.strip()
+
+
+def need(tool, package):
+    if not shutil.which(tool):
+        raise BedError(f"{tool} is missing: apt-get install {package}")
+
+
+class Guest:
+    """One boot. `result` gets each finished test case, `note` each line said."""
+
+    def __init__(self, kernel, scenario, out, result=None, note=None, shell=False):
+        self.kernel, self.scenario, self.out, self.shell = kernel, scenario, pathlib.Path(out), shell
+        self.result = result or (lambda passed, text, seconds, detail: None)
+        self.note = note or (lambda text: None)
+        self.process = self.ctl = self.qmp = None
+        self.pending = None  # a failed case whose "# detail" lines may still come
+        self.tests = 0
+        self.done = False
+
+    # --- starting -----------------------------------------------------------------------------------------------
+    def command(self, ctl, qmp):
+        s, append = self.scenario, APPEND.split()
+        append = [a for a in append if a not in s.remove] + s.append
+        append += [f"pvebind.top={TOP}", f"pvebind.modules={self.kernel.dir}/lib/modules/{self.kernel.version}"]
+        args = ["qemu-system-x86_64", *MACHINE.split(), "-m", str(s.memory)]
+        for n in range(1, PORTS + 1):
+            args += ["-device", f"pcie-root-port,id=rp{n},bus=pcie.0,chassis={n},slot={n},addr={0x0f + n:#x}"]
+        for preset in s.devices:
+            args += [a.replace("{out}", str(self.out)) for a in PRESETS[preset].split()]
+        # Without firmware the host has no text console of its own (vtcon0 is "dummy device"), as on a UEFI machine.
+        image = self.kernel.vmlinuz if s.firmware else self.kernel.vmlinux
+        if s.firmware == "ovmf":
+            if not os.path.exists(OVMF):
+                raise BedError(f"{OVMF} is missing: apt-get install ovmf")
+            args += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}"]
+        args += [a.replace("{out}", str(self.out)) for a in s.qemu]
+        args += ["-kernel", str(image), "-initrd", self.kernel.initrd, "-append", " ".join(append)]
+        args += ["-serial", "mon:stdio" if self.shell else f"file:{self.out}/console.log"]
+        args += ["-chardev", f"socket,id=ctl,fd={ctl}", "-serial", "chardev:ctl"]
+        args += ["-chardev", f"socket,id=qmp,fd={qmp}", "-mon", "chardev=qmp,mode=control"]
+        # / spans file systems (a container, /boot): remap keeps their inode numbers apart.
+        args += ["-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
+        args += ["-virtfs", f"local,path={self.out},mount_tag=out,security_model=none,multidevs=remap"]
+        return args
+
+    def start(self):
+        need("qemu-system-x86_64", "qemu-system-x86")
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.out.mkdir(parents=True)
+        for preset in self.scenario.devices:
+            if preset in IMAGES:
+                with open(self.out / IMAGES[preset], "wb") as image:
+                    image.truncate(IMAGE_SIZE)
+        env = {"TOP": TOP, "KERNEL": self.kernel.name, "KERNEL_DIR": self.kernel.dir, "SCENARIO": self.scenario.path,
+               "HOOK": os.environ.get("HOOK", TOP / "build/pvebind-hook"), "COLDPLUG": self.scenario.coldplug,
+               "SHELL_ON": "yes" if self.shell else "no"}
+        (self.out / "env").write_text("".join(f"{k}={shlex.quote(str(v))}\n" for k, v in env.items()))
+        self.ctl, ctl = socket.socketpair()
+        self.qmp, qmp = socket.socketpair()
+        command = self.command(ctl.fileno(), qmp.fileno())
+        (self.out / "qemu.cmd").write_text(shlex.join(command) + "\n")
+        self.started = self.last = time.monotonic()
+        # Whatever becomes of us, even SIGKILL, QEMU goes too.
+        with open(self.out / "qemu.log", "wb") as log:
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command],
+                                            stdin=None if self.shell else subprocess.DEVNULL,
+                                            stdout=None if self.shell else log, stderr=log,
+                                            pass_fds=(ctl.fileno(), qmp.fileno()))
+        ctl.close()
+        qmp.close()
+        self.qmp.settimeout(30)
+        self.qmp_file = self.qmp.makefile("rw", encoding="utf-8")
+        self.qmp_file.readline()  # the greeting
+        self.monitor({"execute": "qmp_capabilities"})
+
+    def stop(self):
+        if self.process:
+            if self.shell:
+                try:
+                    self.process.wait(10)  # so that QEMU can put the terminal right
+                except subprocess.TimeoutExpired:
+                    pass
+            self.process.kill()
+            self.process.wait()
+        for end in (self.ctl, self.qmp):
+            if end:
+                end.close()
+
+    # --- serving ------------------------------------------------------------------------------------------------
+    def run(self):
+        """Boot, serve until the guest is done, and return why it failed as a whole, or None."""
+        try:
+            self.start()
+            return self.serve()
+        except (OSError, ValueError) as error:
+            return f"QEMU: {error}"
+        finally:
+            self.settle()
+            self.stop()
+
+    def serve(self):
+        end = None if self.shell else self.started + self.scenario.timeout
+        rest = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.ctl, selectors.EVENT_READ)
+            while True:
+                left = None if end is None else end - time.monotonic()
+                if left is not None and left <= 0:
+                    return f"not done after {self.scenario.timeout} s"
+                if not selector.select(left):
+                    continue
+                data = self.ctl.recv(4096)
+                if not data:
+                    return None if self.shell else self.why_gone()
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    verdict = self.obey(line.decode(errors="replace").strip("\r"))
+                    if verdict is not None:
+                        return verdict or None
+
+    def obey(self, line):
+        """One line from the guest. Returns None to go on, "" for a good end, or what is wrong."""
+        word, _, rest = line.partition(" ")
+        if word == "#":
+            if self.pending:
+                self.pending[3].append(rest)
+            return None
+        self.settle()
+        if word in ("ok", "not"):
+            now = time.monotonic()
+            self.tests += 1
+            self.pending = [word == "ok", line.partition(" - ")[2], now - self.last, []]
+            self.last = now
+            if word == "ok":
+                self.settle()
+        elif word == "say":
+            self.note(rest)
+        elif word == "qmp":
+            self.reply(self.try_monitor(rest))
+        elif word == "shot":
+            self.reply(self.shot(*rest.split()))
+        elif word == "done":
+            if self.tests == 0:
+                return "it tested nothing"
+            return "" if rest == str(self.tests) else f"the guest counted {rest} tests, we {self.tests}"
+        elif word == "ended":
+            return f"the script ended (status {rest}) before its end"
+        elif line:
+            return f"the guest sent '{line}', which means nothing"
+        return None
+
+    def settle(self):
+        if self.pending:
+            self.result(*self.pending)
+            self.pending = None
+
+    def why_gone(self):
+        console = self.out / "console.log"
+        text = console.read_text(errors="replace") if console.exists() else ""
+        if "Kernel panic" in text:
+            return "the guest's kernel panicked"
+        error = (self.out / "qemu.log").read_text(errors="replace").strip()
+        return "QEMU ended" + (f": {error.splitlines()[-1]}" if error else "")
+
+    def reply(self, text):
+        # Short: the guest's serial port has no flow control worth the name.
+        self.ctl.sendall(text.replace("\n", " ")[:2000].encode() + b"\n")
+
+    def monitor(self, command):
+        self.qmp_file.write(json.dumps(command) + "\n")
+        self.qmp_file.flush()
+        while True:
+            line = self.qmp_file.readline()
+            if not line:
+                raise OSError("the monitor is gone")
+            answer = json.loads(line)
+            if "event" not in answer:
+                return answer
+
+    def try_monitor(self, text):
+        try:
+            answer = self.monitor(json.loads(text))
+        except ValueError as error:
+            return f"error: {error}"
+        return "error: " + answer["error"]["desc"] if "error" in answer else json.dumps(answer["return"])
+
+    def shot(self, device, name):
+        ppm = self.out / f"{name}.ppm"
+        answer = self.monitor({"execute": "screendump", "arguments": {"filename": str(ppm), "device": device}})
+        if "error" in answer:
+            return "error: " + answer["error"]["desc"]
+        width, height, pixels = read_ppm(ppm)
+        write_png(self.out / f"{name}.png", width, height, pixels)
+        colours = len({pixels[i:i + 3] for i in range(0, len(pixels), 3)})
+        return f"{hashlib.sha256(pixels).hexdigest()} {width}x{height} {colours}"
+
+
+def read_ppm(path):
+    magic, size, depth, pixels = path.read_bytes().split(b"\n", 3)
+    if magic != b"P6" or depth != b"255":
+        raise ValueError(f"{path} is not a plain PPM")
+    width, height = map(int, size.split())
+    return width, height, pixels
+
+
+def write_png(path, width, height, pixels):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + pixels[y * width * 3:(y + 1) * width * 3] for y in range(height))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+                     + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b""))
