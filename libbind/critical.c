@@ -74,25 +74,37 @@ static bool name_is_apart(const struct walk *w, const char *name)
 
 static int dir_walk(struct walk *w, const char *path, unsigned depth);
 
+/* What is below one NVMe subsystem, if the controller is one of its: namely the block devices. */
+static int nvme_subsystem_walk(struct walk *w, const char *subsystem, const char *controller, unsigned depth)
+{
+	_cleanup_strv_ char **names = NULL;
+	char base[PVB_PATH_MAX], path[PVB_PATH_MAX];
+	int r = pvb_format(base, sizeof(base), "sys/class/nvme-subsystem/%s", subsystem);
+
+	if (r == 0)
+		r = pvb_format(path, sizeof(path), "%s/%s", base, controller);
+	if (r < 0 || !pvb_sysfs_exists(w->ctx, path))
+		return r;
+	r = pvb_sysfs_list(w->ctx, base, &names);
+	for (char **name = names; r == 0 && *name; name++) {
+		if (name_is_barren(*name))
+			continue;
+		r = pvb_format(path, sizeof(path), "%s/%s", base, *name);
+		if (r == 0)
+			r = dir_walk(w, path, depth + 1);
+	}
+	return r;
+}
+
 /* With multipath on, an NVMe namespace's block device is not below its controller: it sits at the subsystem,
  * which has a link to each of its controllers (drivers/nvme/host/core.c). */
 static int nvme_heads_walk(struct walk *w, const char *controller, unsigned depth)
 {
-	_cleanup_strv_ char **subsystems = NULL, **names = NULL;
-	char path[PVB_PATH_MAX], base[PVB_PATH_MAX];
+	_cleanup_strv_ char **subsystems = NULL;
 	int r = pvb_sysfs_list(w->ctx, "sys/class/nvme-subsystem", &subsystems);
 
-	for (char **s = subsystems; r == 0 && *s; s++) {
-		if (pvb_format(base, sizeof(base), "sys/class/nvme-subsystem/%s", *s) < 0 ||
-		    pvb_format(path, sizeof(path), "%s/%s", base, controller) < 0 || !pvb_sysfs_exists(w->ctx, path))
-			continue;
-		pvb_strv_free(names);
-		names = NULL;
-		r = pvb_sysfs_list(w->ctx, base, &names);
-		for (char **name = names; r == 0 && *name; name++)
-			if (!name_is_barren(*name))
-				r = pvb_format(path, sizeof(path), "%s/%s", base, *name) < 0 ? 0 : dir_walk(w, path, depth + 1);
-	}
+	for (char **s = subsystems; r == 0 && *s; s++)
+		r = nvme_subsystem_walk(w, *s, controller, depth);
 	return r;
 }
 

@@ -244,6 +244,21 @@ static int unbind_undo(struct pvb_step *step, struct pvb_err *err)
 	return r;
 }
 
+/* vfio-pci lets what nobody has open fall asleep (pm_runtime_allow() in vfio_pci_core_register_device()), and
+ * forbids it again as it goes: that the device was awake before does not keep it so. */
+static int awake_keep(struct pvb_step *step, struct pvb_err *err)
+{
+	char path[PVB_PATH_MAX], control[16];
+	int r = pvb_sysfs_read(step->ctx, pvb_device_path(&step_home(step)->addr, "power/control", path), control,
+			       sizeof(control));
+
+	if (r == -ENOENT || (r == 0 && !strcmp(control, "on")))
+		return 0; /* no runtime power management, or awake */
+	if (r == 0)
+		r = pvb_sysfs_write(step->ctx, path, "on");
+	return r < 0 ? pvb_err_set(err, r, "cannot write 'on' to /%s: %s", path, strerror(-r)) : 0;
+}
+
 static int bind_do(struct pvb_step *step, struct pvb_err *err)
 {
 	char driver[PVB_NAME_MAX], now[PVB_NAME_MAX];
@@ -254,10 +269,11 @@ static int bind_do(struct pvb_step *step, struct pvb_err *err)
 	target_driver(step->ctx, step->op->arg, driver, sizeof(driver));
 	if (!strcmp(now, driver)) {
 		snprintf(step->text, sizeof(step->text), "on %s already", driver);
-		return 0;
+		return awake_keep(step, err);
 	}
 	snprintf(step->text, sizeof(step->text), "bound to %s", driver);
-	return driver_bind(step, driver, err);
+	r = driver_bind(step, driver, err);
+	return r < 0 ? r : awake_keep(step, err);
 }
 
 static int bind_undo(struct pvb_step *step, struct pvb_err *err)
@@ -413,6 +429,12 @@ static int console_undo(struct pvb_step *step, struct pvb_err *err)
 
 /* ---- power: a function and its bridges, shared with other lends below the same bridge ---- */
 
+/* The owner is the device, not the lend: two functions of one lend share their bridge as well. */
+static const char *power_owner(const struct pvb_step *step, char buf[PVB_ADDR_MAX])
+{
+	return pvb_addr_format(&step_home(step)->addr, buf);
+}
+
 static void power_name(const char *addr, char name[PVB_NAME_MAX])
 {
 	snprintf(name, PVB_NAME_MAX, "%.40s.power", addr);
@@ -450,6 +472,7 @@ static void power_read(struct pvb_step *step, const char *addr, char *control, c
 static int power_take(struct pvb_step *step, const char *addr, struct pvb_err *err)
 {
 	char name[PVB_NAME_MAX], control[16], d3cold[16], home[40];
+	char owner[PVB_ADDR_MAX];
 	struct pvb_shared shared;
 	int r;
 
@@ -459,7 +482,7 @@ static int power_take(struct pvb_step *step, const char *addr, struct pvb_err *e
 		return r;
 	power_read(step, addr, control, d3cold, sizeof(control));
 	snprintf(home, sizeof(home), "%s/%s", control, d3cold);
-	r = pvb_shared_add(&shared, step->lend->name, home, err);
+	r = pvb_shared_add(&shared, power_owner(step, owner), home, err);
 	if (r == 0)
 		r = power_set(step, addr, "on", *d3cold ? "0" : "", err);
 	pvb_shared_leave(&shared);
@@ -469,6 +492,7 @@ static int power_take(struct pvb_step *step, const char *addr, struct pvb_err *e
 static int power_drop(struct pvb_step *step, const char *addr, struct pvb_err *err)
 {
 	char name[PVB_NAME_MAX], control[40], *d3cold;
+	char owner[PVB_ADDR_MAX];
 	struct pvb_shared shared;
 	int r;
 
@@ -481,10 +505,10 @@ static int power_drop(struct pvb_step *step, const char *addr, struct pvb_err *e
 	d3cold = strchr(control, '/');
 	if (d3cold)
 		*d3cold++ = '\0';
-	if (*control && pvb_shared_last(&shared, step->lend->name))
+	if (*control && pvb_shared_last(&shared, power_owner(step, owner)))
 		r = power_set(step, addr, control, d3cold ? d3cold : "", err);
 	if (r == 0)
-		r = pvb_shared_remove(step->ctx, &shared, step->lend->name, err);
+		r = pvb_shared_remove(step->ctx, &shared, power_owner(step, owner), err);
 	pvb_shared_leave(&shared);
 	return r;
 }

@@ -2,7 +2,8 @@
 /*
  * Resetting a slot: the secondary-bus reset that a card without a reset of its own needs, and that takes all its
  * functions at once. VFIO does it for who has all of them open (Documentation/driver-api/vfio.rst; checks in
- * drivers/vfio/pci/vfio_pci_core.c); since Linux 6.12 the bridge above has an attribute, which checks nothing.
+ * drivers/vfio/pci/vfio_pci_core.c); in newer kernels the bridge above has an attribute, reset_subordinate, which
+ * checks nothing.
  */
 #include <fcntl.h>
 #include <linux/vfio.h>
@@ -220,7 +221,7 @@ static int bridge_reset(const struct slot *s, const struct pvb_addr *bridge, con
 
 	slot_name(s, text);
 	if (!bridge || !pvb_sysfs_exists(s->ctx, pvb_device_path(bridge, "reset_subordinate", path)))
-		return pvb_err_set(s->err, -ENOTTY, "%s cannot be reset as a slot: by VFIO not (%s), nor by its bridge (that needs Linux 6.12)",
+		return pvb_err_set(s->err, -ENOTTY, "%s cannot be reset as a slot: by VFIO not (%s), nor by its bridge, which has no reset_subordinate",
 				   text, why);
 	r = below_check(s, bridge, 0, &found);
 	if (r == 0 && found != s->n)

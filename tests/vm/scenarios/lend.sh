@@ -12,8 +12,9 @@ ok "pre-start succeeds" pve_hook 100 pre-start
 is "the display is on vfio-pci" "$(driver 01:00.0)" vfio-pci
 is "the sound is on vfio-pci" "$(driver 01:00.1)" vfio-pci
 is "the override is vfio-pci" "$(override 01:00.0)" vfio-pci
+is "it is kept awake, which vfio-pci would not" "$(cat "$(dev 01:00.0)/power/control")" on
 ok "both pipes end with the hook" test "$HOOK_EOF_MS" -lt 300
 ok "post-stop succeeds" pve_hook 100 post-stop
 same_as before "everything is as it was"
 ok "no id was added to vfio-pci" no_new_id 01:00.0
-ls -la /run/pvebind
+is "no state is left but locks" "$(ls /run/pvebind)" "100.lock"
