@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of libbind share among themselves. Files call only downwards:
- *   err addr ctx → sysfs module names → device group holders critical console reset
- *   → plan journal → worker apply → bind
+ *   err addr ctx → sysfs module names → device snapshot holders vfio critical (disk nic) console reset slot
+ *   → refusal request line record stuck shared → op journal lend → judge → plan home lending
+ *   → power binding effect → worker apply → session homecoming → bind manual
  * All functions return 0 or -errno; those without a struct pvb_err leave the
  * sentence to their caller, who knows what it was for.
  */
@@ -218,7 +219,7 @@ int pvb_state_parse(const char *name, enum pvb_state *state) PVB_MUST_CHECK;
 /* "0000:01:00.0: unbind from bochs-drm"; devices: the plan's. Returns buf. */
 const char *pvb_op_words(const struct pvb_op *op, const struct pvb_home *devices, char *buf, size_t size);
 
-/* ---- journal.c ------------------------------------------------------------------------------ */
+/* ---- journal.c (writing), replay.c (reading) ------------------------------------------------------------------------------ */
 #define PVB_JOURNAL_FORMAT 1
 
 /* How far an operation is known to have come. */
@@ -250,6 +251,10 @@ int pvb_journal_state(int fd, enum pvb_state state, int borrower_pid) PVB_MUST_C
 int pvb_journal_override(int fd, size_t device, const char *override) PVB_MUST_CHECK;
 int pvb_journal_settings(int fd, const struct pvb_settings *settings) PVB_MUST_CHECK;
 int pvb_journal_remove(struct pvb_ctx *ctx, const char *name) PVB_MUST_CHECK;
+/* "run/pvebind/100.journal" into path, which is returned. */
+const char *pvb_journal_path(const char *name, char path[PVB_PATH_MAX]);
+/* The boot's id, "" when unknown. */
+void pvb_boot_id_read(struct pvb_ctx *ctx, char *buf, size_t size);
 /* "100.lock": the lend's lock. */
 const char *pvb_lend_lock_name(const char *name, char buf[PVB_NAME_MAX]);
 
@@ -298,6 +303,31 @@ struct pvb_plan {
 	size_t num_notes;
 };
 
+/* Stages of a lend: what is in one runs together, a worker per device. */
+enum pvb_stage { STAGE_MODULES, STAGE_CONSOLE, STAGE_MOVE, STAGE_SLOTS, STAGE_COUNT };
+
+int pvb_plan_add_note(struct pvb_plan *plan, const char *fmt, ...) PVB_PRINTF(2, 3) PVB_MUST_CHECK;
+int pvb_plan_add_op(struct pvb_plan *plan, enum pvb_op_kind kind, int device, unsigned stage, const char *fmt, ...)
+	PVB_PRINTF(5, 6) PVB_MUST_CHECK;
+
+/* ---- home.c, lending.c: the plan of a lend --------------------------------------------------------- */
+/* What the builder knows while it makes a plan. */
+struct pvb_builder {
+	struct pvb_ctx *ctx;
+	const struct pvb_request *request;
+	const struct pvb_snapshot *snapshot;
+	const struct pvb_function **moving; /* malloced: non-bridge functions, parallel to the plan's devices */
+	size_t num_moving;
+	struct pvb_console console;
+	struct pvb_journal before;          /* what is lent to the same name already */
+	struct pvb_plan *plan;
+	struct pvb_err *err;
+};
+/* Fill the plan's devices, one for each function that moves. */
+int pvb_homes_decide(struct pvb_builder *b) PVB_MUST_CHECK;
+/* Module names have '_' where a driver's name may have '-'. */
+bool pvb_driver_name_equal(const char *a, const char *b);
+
 /* ---- effect.c: what the operations do ------------------------------------------------------------ */
 struct pvb_step {
 	struct pvb_ctx *ctx;
@@ -310,6 +340,22 @@ struct pvb_step {
 };
 /* Do one operation (or its inverse) and read back that it is done; done already is success. */
 int pvb_effect(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+const struct pvb_home *pvb_step_home(const struct pvb_step *step);
+/* The device went away (unplugged, fell off): there is nothing to bring home, and step->text says so. */
+bool pvb_step_gone(struct pvb_step *step);
+/* The driver it is on now; "" for none. */
+int pvb_step_driver(const struct pvb_step *step, char *driver, size_t size, struct pvb_err *err) PVB_MUST_CHECK;
+bool pvb_step_on_vfio(const struct pvb_step *step, const char *driver);
+
+/* ---- binding.c, power.c: the effects on one function -------------------------------------------------- */
+int pvb_effect_override(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_effect_override_undo(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_effect_unbind(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_effect_unbind_undo(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_effect_bind(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_effect_bind_undo(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_effect_power(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_effect_power_undo(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
 
 /* ---- worker.c: a process per device ----------------------------------------------------------------- */
 struct pvb_outcome {
@@ -344,5 +390,38 @@ int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker) PVB_MUST_CH
  * failure; a way home goes on. The error is the first one's. device_failed (may be NULL): per device. */
 int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
 	      int64_t deadline_ns, bool *device_failed, struct pvb_err *err) PVB_MUST_CHECK;
+
+/* ---- session.c: working on a lend ------------------------------------------------------------------------ */
+#define PVB_LOCK_WAIT_NS 45000000000 /* for another pvebind that works on the same lend */
+
+/* A lend that is worked on: its lock, and its devices' locks in address order. */
+struct pvb_session {
+	struct pvb_ctx *ctx;
+	char name[32], label[PVB_NAME_MAX];
+	int64_t start_ns, deadline_ns;
+	struct pvb_record lock;
+	struct pvb_record *devices; /* malloced: parallel to a plan's devices */
+	int *lock_fds;              /* malloced: likewise */
+	size_t num_devices;
+};
+
+/* Take the lend's lock, waiting up to wait_ns. -EBUSY: somebody else works on it. Close it after a failure too. */
+int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, int64_t wait_ns, struct pvb_session *s,
+		     struct pvb_err *err) PVB_MUST_CHECK;
+void pvb_session_close(struct pvb_session *s);
+/* Lock the plan's devices, which come in address order, as every lend takes its locks. */
+int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err) PVB_MUST_CHECK;
+void pvb_session_unlock_devices(struct pvb_session *s);
+/* Whether a locked device has come to belong to another lend since the plan was made. */
+bool pvb_session_devices_taken(const struct pvb_session *s, const struct pvb_plan *plan);
+/* Write into the locked devices' records whose they are. */
+int pvb_session_claim(struct pvb_session *s, struct pvb_err *err) PVB_MUST_CHECK;
+long long pvb_session_elapsed_ms(const struct pvb_session *s);
+/* "0000:01:00.0, 0000:01:00.1". Returns buf. */
+const char *pvb_plan_devices_text(const struct pvb_plan *plan, char *buf, size_t size);
+
+/* ---- homecoming.c ------------------------------------------------------------------------------------------ */
+/* Everything lent to the session's name, home, from its journal alone; the lend's lock is held. */
+int pvb_home_bring(struct pvb_session *s, struct pvb_err *err) PVB_MUST_CHECK;
 
 #endif

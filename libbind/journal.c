@@ -11,9 +11,7 @@
 
 #include "internal.h"
 
-#define JOURNAL_MAX (4u << 20) /* bytes; a lend of 64 functions writes some 100 KiB */
-
-static const char *journal_path(const char *name, char path[PVB_PATH_MAX])
+const char *pvb_journal_path(const char *name, char path[PVB_PATH_MAX])
 {
 	snprintf(path, PVB_PATH_MAX, PVB_STATE_DIR "/%s.journal", name);
 	return path;
@@ -24,8 +22,6 @@ const char *pvb_lend_lock_name(const char *name, char buf[PVB_NAME_MAX])
 	snprintf(buf, PVB_NAME_MAX, "%s.lock", name);
 	return buf;
 }
-
-/* ---- writing ---- */
 
 static int line_write(int fd, struct pvb_line *line)
 {
@@ -97,7 +93,7 @@ int pvb_journal_settings(int fd, const struct pvb_settings *s)
 	return line_write(fd, &line);
 }
 
-static void boot_id_read(struct pvb_ctx *ctx, char *buf, size_t size)
+void pvb_boot_id_read(struct pvb_ctx *ctx, char *buf, size_t size)
 {
 	_cleanup_free_ char *text = NULL;
 
@@ -111,7 +107,7 @@ static int head_write(struct pvb_ctx *ctx, int fd, const struct pvb_lend *lend)
 	struct pvb_line line;
 	char boot_id[40];
 
-	boot_id_read(ctx, boot_id, sizeof(boot_id));
+	pvb_boot_id_read(ctx, boot_id, sizeof(boot_id));
 	pvb_line_start(&line, "lend");
 	pvb_line_number(&line, "format", PVB_JOURNAL_FORMAT);
 	pvb_line_text(&line, "version", PVB_VERSION);
@@ -176,7 +172,7 @@ int pvb_journal_create(struct pvb_ctx *ctx, const struct pvb_journal *j, struct 
 	char path[PVB_PATH_MAX], part[PVB_PATH_MAX];
 	int fd, r;
 
-	journal_path(j->lend.name, path);
+	pvb_journal_path(j->lend.name, path);
 	snprintf(part, sizeof(part), "%.400s.part", path);
 	fd = pvb_openat(ctx, part, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW, 0600);
 	r = fd < 0 ? fd : plan_write(ctx, fd, j);
@@ -197,7 +193,7 @@ int pvb_journal_create(struct pvb_ctx *ctx, const struct pvb_journal *j, struct 
 int pvb_journal_open(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
 {
 	char path[PVB_PATH_MAX];
-	int fd = pvb_openat(ctx, journal_path(name, path), O_RDWR | O_APPEND | O_NOFOLLOW, 0);
+	int fd = pvb_openat(ctx, pvb_journal_path(name, path), O_RDWR | O_APPEND | O_NOFOLLOW, 0);
 	struct stat st;
 	char last = '\n';
 
@@ -219,214 +215,7 @@ int pvb_journal_remove(struct pvb_ctx *ctx, const char *name)
 
 	if (dir < 0)
 		return dir;
-	if (unlinkat(dir, strrchr(journal_path(name, path), '/') + 1, 0) < 0 && errno != ENOENT)
+	if (unlinkat(dir, strrchr(pvb_journal_path(name, path), '/') + 1, 0) < 0 && errno != ENOENT)
 		return -errno;
 	return 0;
-}
-
-/* ---- reading ---- */
-
-static int head_parse(struct pvb_ctx *ctx, struct pvb_lend *lend, const char *body)
-{
-	char here[40], there[40];
-
-	if (pvb_line_get_number(body, "format", 0) != PVB_JOURNAL_FORMAT)
-		return -EPROTO;
-	if (pvb_line_get(body, "name", lend->name, sizeof(lend->name)) < 0 ||
-	    pvb_line_get(body, "label", lend->label, sizeof(lend->label)) < 0 ||
-	    pvb_line_get(body, "boot", there, sizeof(there)) < 0)
-		return -EBADMSG;
-	lend->generation = (uint64_t)pvb_line_get_number(body, "generation", 0);
-	lend->since = pvb_line_get_number(body, "since", 0);
-	boot_id_read(ctx, here, sizeof(here));
-	lend->other_boot = strcmp(here, there) != 0;
-	return 0;
-}
-
-static int settings_parse(struct pvb_settings *s, const char *body)
-{
-	if (pvb_line_get(body, "reset", s->reset, sizeof(s->reset)) < 0 ||
-	    pvb_line_get(body, "host-driver", s->host_driver, sizeof(s->host_driver)) < 0)
-		return -EBADMSG;
-	if (pvb_line_get(body, "tag", s->tag, sizeof(s->tag)) < 0)
-		s->tag[0] = '\0';
-	s->keep_on_stop = pvb_line_get_number(body, "keep-on-stop", 0);
-	s->keep_on_reboot = pvb_line_get_number(body, "keep-on-reboot", 1);
-	s->keep_console = pvb_line_get_number(body, "keep-console", 0);
-	s->device_timeout_ms = (unsigned)pvb_line_get_number(body, "device-timeout", s->device_timeout_ms);
-	s->hook_timeout_ms = (unsigned)pvb_line_get_number(body, "hook-timeout", s->hook_timeout_ms);
-	return 0;
-}
-
-static int device_parse(struct pvb_lend *lend, const char *body)
-{
-	struct pvb_home *more = realloc(lend->devices, (lend->num_devices + 1) * sizeof(*more)), *home;
-	char text[64];
-	struct pvb_err ignored;
-
-	if (!more)
-		return -ENOMEM;
-	lend->devices = more;
-	home = &more[lend->num_devices];
-	memset(home, 0, sizeof(*home));
-	if (pvb_line_get(body, "addr", text, sizeof(text)) < 0 || pvb_addr_parse(text, &home->addr, &ignored) < 0)
-		return -EBADMSG;
-	if (pvb_line_get(body, "id", text, sizeof(text)) < 0 ||
-	    sscanf(text, "%4" SCNx16 ":%4" SCNx16 ":%4" SCNx16 ":%4" SCNx16, &home->vendor, &home->device,
-		   &home->subvendor, &home->subdevice) != 4)
-		return -EBADMSG;
-	if (pvb_line_get(body, "driver", home->driver, sizeof(home->driver)) < 0 ||
-	    pvb_line_get(body, "module", home->module, sizeof(home->module)) < 0 ||
-	    pvb_line_get(body, "modalias", home->modalias, sizeof(home->modalias)) < 0 ||
-	    pvb_line_get(body, "reset-methods", home->reset_methods, sizeof(home->reset_methods)) < 0)
-		return -EBADMSG;
-	home->class_code = (uint32_t)pvb_line_get_number(body, "class", 0);
-	home->group = (int)pvb_line_get_number(body, "group", -1);
-	home->named = pvb_line_get_number(body, "named", 0);
-	home->stays = pvb_line_get_number(body, "stays", 0);
-	home->by_modalias = pvb_line_get_number(body, "by-modalias", 0);
-	lend->num_devices++;
-	return 0;
-}
-
-static int op_parse(struct pvb_journal *j, const char *body)
-{
-	struct pvb_op *ops = realloc(j->ops, (j->num_ops + 1) * sizeof(*ops));
-	enum pvb_progress *progress = realloc(j->progress, (j->num_ops + 1) * sizeof(*progress));
-	char kind[32];
-
-	if (ops)
-		j->ops = ops;
-	if (progress)
-		j->progress = progress;
-	if (!ops || !progress)
-		return -ENOMEM;
-	progress[j->num_ops] = PVB_PROGRESS_NONE;
-	ops += j->num_ops;
-	memset(ops, 0, sizeof(*ops));
-	if (pvb_line_get(body, "kind", kind, sizeof(kind)) < 0 || pvb_op_kind_parse(kind, &ops->kind) < 0 ||
-	    pvb_line_get(body, "arg", ops->arg, sizeof(ops->arg)) < 0)
-		return -EBADMSG;
-	ops->device = (int)pvb_line_get_number(body, "device", -1);
-	ops->stage = (unsigned)pvb_line_get_number(body, "stage", 0);
-	if (ops->device < -1 || ops->device >= (int)j->lend.num_devices)
-		return -EBADMSG;
-	j->num_ops++;
-	return 0;
-}
-
-static int state_parse(struct pvb_lend *lend, const char *body)
-{
-	char name[32];
-
-	if (pvb_line_get(body, "is", name, sizeof(name)) < 0 || pvb_state_parse(name, &lend->state) < 0)
-		return -EBADMSG;
-	lend->owner_pid = (int)pvb_line_get_number(body, "pid", 0);
-	lend->borrower_pid = (int)pvb_line_get_number(body, "borrower", 0);
-	return 0;
-}
-
-static int override_parse(struct pvb_lend *lend, const char *body)
-{
-	int64_t device = pvb_line_get_number(body, "device", -1);
-
-	if (device < 0 || (size_t)device >= lend->num_devices)
-		return -EBADMSG;
-	return pvb_line_get(body, "was", lend->devices[device].override, PVB_NAME_MAX) < 0 ? -EBADMSG : 0;
-}
-
-/* An outcome that failed stays an intent: the effect may be there in part. */
-static int progress_parse(struct pvb_journal *j, const char *body, bool outcome, bool undo)
-{
-	int64_t op = pvb_line_get_number(body, "op", -1);
-	bool good = outcome && pvb_line_get_number(body, "code", -1) == 0;
-
-	if (op < 0 || (size_t)op >= j->num_ops)
-		return -EBADMSG;
-	if (undo)
-		j->progress[op] = good ? PVB_PROGRESS_NONE : PVB_PROGRESS_INTENT;
-	else
-		j->progress[op] = good ? PVB_PROGRESS_DONE : PVB_PROGRESS_INTENT;
-	return 0;
-}
-
-static int body_parse(struct pvb_ctx *ctx, struct pvb_journal *j, const char *body)
-{
-	if (pvb_line_is(body, "lend"))
-		return head_parse(ctx, &j->lend, body);
-	if (pvb_line_is(body, "settings"))
-		return settings_parse(&j->lend.settings, body);
-	if (pvb_line_is(body, "device"))
-		return device_parse(&j->lend, body);
-	if (pvb_line_is(body, "op"))
-		return op_parse(j, body);
-	if (pvb_line_is(body, "state"))
-		return state_parse(&j->lend, body);
-	if (pvb_line_is(body, "override"))
-		return override_parse(&j->lend, body);
-	if (pvb_line_is(body, "intent") || pvb_line_is(body, "undo"))
-		return progress_parse(j, body, false, pvb_line_is(body, "undo"));
-	if (pvb_line_is(body, "outcome") || pvb_line_is(body, "undone"))
-		return progress_parse(j, body, true, pvb_line_is(body, "undone"));
-	return 0; /* of a later version: says more, changes nothing of the above */
-}
-
-static int text_parse(struct pvb_ctx *ctx, struct pvb_journal *j, char *text)
-{
-	const char *body;
-	char *next = text;
-	int r = 0;
-
-	while (r == 0 && *next) {
-		char *rest = strchr(next, '\n');
-
-		/* A line that its writer died in: an intent that was never whole never had an effect. */
-		body = pvb_line_check(next, &next);
-		if (body)
-			r = body_parse(ctx, j, body);
-		else if (rest)
-			next = rest + 1;
-		j->torn = j->torn || !body;
-		if (!body && !rest)
-			break;
-	}
-	/* The plan came into being whole, by a rename: without its end this is no journal of ours. */
-	if (r == 0 && (!*j->lend.name || j->lend.state == PVB_HOME))
-		r = -EBADMSG;
-	return r;
-}
-
-int pvb_journal_read(struct pvb_ctx *ctx, const char *name, struct pvb_journal *j, struct pvb_err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	char path[PVB_PATH_MAX], lock[PVB_NAME_MAX];
-	int r;
-
-	memset(j, 0, sizeof(*j));
-	pvb_settings_default(&j->lend.settings);
-	r = pvb_read_file(ctx, journal_path(name, path), JOURNAL_MAX, &text, NULL);
-	if (r == -ENOENT)
-		return pvb_err_set(err, r, "nothing is lent to %s", name);
-	if (r == 0)
-		r = text_parse(ctx, j, text);
-	if (r == -EPROTO)
-		pvb_err_set(err, r, "the journal /%s is of another format: it was written by another version of pvebind; use that one to return", path);
-	else if (r < 0)
-		pvb_err_set(err, r, "cannot read the journal /%s: %s; its devices must be brought home by hand", path,
-			    r == -EBADMSG ? "it is damaged" : strerror(-r));
-	if (r < 0) {
-		pvb_journal_clear(j);
-		return r;
-	}
-	j->lend.unfinished = (j->lend.state == PVB_LENDING || j->lend.state == PVB_RETURNING) &&
-			     !pvb_record_locked(ctx, pvb_lend_lock_name(name, lock));
-	return 0;
-}
-
-void pvb_journal_clear(struct pvb_journal *j)
-{
-	pvb_lend_clear(&j->lend);
-	free(j->ops);
-	free(j->progress);
-	memset(j, 0, sizeof(*j));
 }

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Bringing home what a journal names: wait until nobody has it open, undo, forget. */
+#include <string.h>
+
+#include "internal.h"
+
+static int groups_wait(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
+{
+	size_t n = pvb_plan_num_devices(plan), num_groups = 0;
+	_cleanup_free_ int *groups = calloc(n ? n : 1, sizeof(*groups));
+	int r;
+
+	if (!groups)
+		return pvb_err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		const struct pvb_home *home = pvb_plan_device(plan, i);
+		bool known = home->stays || home->group < 0;
+
+		for (size_t k = 0; k < num_groups; k++)
+			known = known || groups[k] == home->group;
+		if (!known)
+			groups[num_groups++] = home->group;
+	}
+	r = pvb_vfio_wait_free(s->ctx, groups, num_groups, s->deadline_ns);
+	if (r == -ETIMEDOUT)
+		return pvb_err_set(err, -EBUSY, "%s: a process still has the devices open through /dev/vfio; they stay lent; end it, then: pvebind return %s",
+				   s->label, s->name);
+	return r < 0 ? pvb_err_set(err, r, "cannot tell whether the devices are still open: %s", strerror(-r)) : 0;
+}
+
+/* Records first, the journal last: a kill in between leaves a journal that says "returning". */
+static int records_remove(struct pvb_session *s, const struct pvb_plan *plan, const bool *failed, struct pvb_err *err)
+{
+	char holder[32];
+	bool all = true;
+	int r = 0;
+
+	for (size_t i = 0; i < s->num_devices; i++) {
+		if (failed && failed[i]) {
+			all = false;
+			continue;
+		}
+		if (pvb_device_holder(s->ctx, &pvb_plan_device(plan, i)->addr, holder, sizeof(holder)) == 0 &&
+		    strcmp(holder, s->name) != 0)
+			continue;
+		if (r == 0)
+			r = pvb_record_remove(s->ctx, &s->devices[i]);
+	}
+	if (r == 0 && all)
+		r = pvb_journal_remove(s->ctx, s->name);
+	return r < 0 ? pvb_err_set(err, r, "cannot remove the records of %s in /" PVB_STATE_DIR ": %s", s->name, strerror(-r)) : 0;
+}
+
+static int home_apply(struct pvb_session *s, const struct pvb_plan *plan, int journal_fd, struct pvb_err *err)
+{
+	_cleanup_free_ bool *failed = calloc(s->num_devices ? s->num_devices : 1, sizeof(*failed));
+	struct pvb_err first = { .code = 0 };
+	int r = pvb_journal_state(journal_fd, PVB_RETURNING, 0);
+
+	if (!failed || r < 0)
+		return pvb_err_set(err, r < 0 ? r : -ENOMEM, "cannot write the journal of %s: %s", s->name, strerror(r < 0 ? -r : ENOMEM));
+	r = pvb_apply(s->ctx, plan, journal_fd, s->lock_fds, s->deadline_ns, failed, &first);
+	if (r == 0)
+		return records_remove(s, plan, NULL, err);
+	if (pvb_journal_state(journal_fd, PVB_FAILED, 0) < 0 || records_remove(s, plan, failed, err) < 0)
+		pvb_log(s->ctx, PVB_ERROR, "the journal of %s could not be brought up to date", s->label);
+	return pvb_err_set(err, -PVB_EATTENTION, "%s: not everything is home: %.300s; when the cause is mended: pvebind recover %s",
+			   s->label, first.text, s->name);
+}
+
+/* Everything lent to the session's name, home; the lend's lock is held. wait: whether a holder may still let go. */
+int pvb_home_bring(struct pvb_session *s, struct pvb_err *err)
+{
+	_cleanup_close_ int journal_fd = -1;
+	struct pvb_plan *plan = NULL;
+	char list[400];
+	int r = pvb_plan_return(s->ctx, s->name, &plan, err);
+
+	if (r < 0)
+		return r;
+	journal_fd = pvb_journal_open(s->ctx, s->name, err);
+	r = journal_fd < 0 ? journal_fd : 0;
+	if (r == 0 && !s->num_devices)
+		r = pvb_session_lock_devices(s, plan, err);
+	if (r == 0 && plan->journal.lend.other_boot) {
+		r = records_remove(s, plan, NULL, err); /* the boot has put everything home already */
+	} else if (r == 0) {
+		r = groups_wait(s, plan, err);
+		if (r == 0)
+			r = home_apply(s, plan, journal_fd, err);
+	}
+	if (r == 0)
+		pvb_log(s->ctx, PVB_NOTICE, "%s: %s home again (%lld ms)", s->label, pvb_plan_devices_text(plan, list, sizeof(list)),
+			pvb_session_elapsed_ms(s));
+	pvb_plan_free(plan);
+	return r;
+}
