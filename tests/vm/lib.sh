@@ -56,8 +56,8 @@ try() {
 	local status
 	"$@" >/run/try.out 2>&1
 	status=$?
-	TRY_OUT=$(cat /run/try.out)
-	printf '%s\n' "$TRY_OUT"
+	TRY_OUT=$(</run/try.out)
+	[ -z "$TRY_OUT" ] || printf '%s\n' "$TRY_OUT"
 	return $status
 }
 

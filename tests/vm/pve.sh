@@ -134,7 +134,7 @@ pve_start() {
 }
 
 pve_start_locked() {
-	local vmid=$1 list id opts slot='' port=0 function addresses=() args=()
+	local vmid=$1 accel=tcg list id opts slot='' port=0 function addresses=() args=()
 	shift
 	pve_hook "$vmid" pre-start || { echo "start failed: hookscript error for $vmid on pre-start"; return 1; }
 	list=$(pve_hostpci "$vmid")
@@ -164,9 +164,10 @@ pve_start_locked() {
 	[ $# -gt 0 ] || set -- -S -m 64
 	# vfio's soft dependency, or /etc/modules, has it on a real host.
 	[ -d /sys/module/vfio_iommu_type1 ] || modprobe vfio_iommu_type1
+	[ ! -e /dev/kvm ] || accel=kvm
 	# PVE's own -id VMID is a patch of theirs; nothing else of the command line counts.
-	if ! /usr/bin/kvm -name "vm$vmid" -pidfile "/var/run/qemu-server/$vmid.pid" -daemonize -machine q35 -accel tcg \
-		-nodefaults -display none -qmp "unix:/run/qemu-server/$vmid.qmp,server=on,wait=off" "${args[@]}" "$@" \
+	if ! /usr/bin/kvm -name "vm$vmid" -pidfile "/var/run/qemu-server/$vmid.pid" -daemonize -machine q35,hpet=off \
+		-accel $accel -nodefaults -display none -qmp "unix:/run/qemu-server/$vmid.qmp,server=on,wait=off" "${args[@]}" "$@" \
 		</dev/null 8>&- 19>&-; then
 		echo "start failed: QEMU exited with code 1"
 		pve_unreserve "$vmid"
