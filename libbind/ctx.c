@@ -88,8 +88,13 @@ static int open_in_root(int root_fd, const char *path, int flags, mode_t mode)
 		.mode = flags & O_CREAT ? mode : 0,
 		.resolve = RESOLVE_IN_ROOT,
 	};
+	int fd;
 
-	return (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	/* EAGAIN: something was renamed on the machine while a ".." was walked (openat2(2)): walk again. */
+	do
+		fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN);
+	return fd;
 }
 
 int pvb_openat(const struct pvb_ctx *ctx, const char *path, int flags, mode_t mode)
