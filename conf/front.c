@@ -18,13 +18,14 @@ static const char *const prefixes[] = {
 static void line_say(void *data, enum pvb_level level, const char *line)
 {
 	const struct front *front = data;
+	FILE *to = level <= PVB_WARNING && front->errors ? front->errors : front->out;
 
 	if (level == PVB_DEBUG && !front->verbose)
 		return;
-	fprintf(front->out, "pvebind: %s%s\n", prefixes[level], line);
-	fflush(front->out);
+	fprintf(to, "pvebind: %s%s\n", prefixes[level], line);
+	fflush(to);
 	/* A test's tree has no place in the machine's log. */
-	if (!strcmp(front->root, "/"))
+	if (!front->looking && !strcmp(front->root, "/"))
 		syslog(priorities[level], "%s%s", prefixes[level], line);
 }
 

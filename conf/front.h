@@ -26,6 +26,8 @@ struct front {
 	const char *config;        /* --config, or NULL */
 	const char *migrated_from; /* PVE_MIGRATED_FROM, or NULL */
 	FILE *out;                 /* where lines go */
+	FILE *errors;              /* where errors and warnings go; NULL: to out */
+	bool looking;              /* nothing is done, so nothing is for the system's log */
 	bool verbose;              /* debug lines too */
 };
 

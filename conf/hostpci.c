@@ -15,7 +15,8 @@ struct spot {
 };
 
 #define spot_error(spot, fmt, ...) \
-	conf_at_error((spot)->at, (spot)->err, "%s: " fmt ": correct it, under Hardware or with 'qm set'", (spot)->key, __VA_ARGS__)
+	conf_at_error((spot)->at, (spot)->err, "%s: " fmt ": correct it, under Hardware or with 'qm set'", \
+		      (spot)->key, __VA_ARGS__)
 
 static int id_add(struct spot *spot, const char *text)
 {
@@ -52,7 +53,8 @@ static int mapping_parse(struct spot *spot, char *value)
 
 static int mdev_parse(struct spot *spot, char *value)
 {
-	return conf_copy(spot->hostpci->mdev, PVB_NAME_MAX, value) ? 0 : spot_error(spot, "mdev=%.60s… is too long", value);
+	return conf_copy(spot->hostpci->mdev, PVB_NAME_MAX, value) ? 0
+								   : spot_error(spot, "mdev=%.60s… is too long", value);
 }
 
 /* kvm: what very old versions wrote. */
@@ -88,8 +90,12 @@ static const struct {
 	const char *name;
 	int (*parse)(struct spot *spot, char *value);
 } options[] = {
-	{ "host", host_parse }, { "mapping", mapping_parse }, { "mdev", mdev_parse },
-	{ "driver", driver_parse }, { "pcie", pcie_parse }, { "x-vga", x_vga_parse },
+	{ "host", host_parse },
+	{ "mapping", mapping_parse },
+	{ "mdev", mdev_parse },
+	{ "driver", driver_parse },
+	{ "pcie", pcie_parse },
+	{ "x-vga", x_vga_parse },
 	{ "legacy-igd", legacy_igd_parse },
 };
 

@@ -11,8 +11,8 @@
 
 #include "conf.h"
 
-#define SECTIONS_MAX 4096     /* bounds the memory a wrong file costs */
-#define SECTION_NAME_MAX 49u  /* inih cuts longer ones */
+#define SECTIONS_MAX 4096    /* bounds the memory a wrong file costs */
+#define SECTION_NAME_MAX 49u /* inih cuts longer ones */
 
 struct parser {
 	struct conf_lines lines;
@@ -71,7 +71,8 @@ static int owner_parse(struct parser *p, struct conf_section *section, const cha
 	}
 	/* 'hostpci' would make "devices = hostpci" mean two things. */
 	if (!conf_name_valid(name, PVB_NAME_MAX) || !strcmp(name, "hostpci"))
-		return conf_at_error(&p->at, p->err, "%s: '%s' cannot be a device's name: use letters, digits, '.', '_' and '-', and not hostpci",
+		return conf_at_error(&p->at, p->err,
+				     "%s: '%s' cannot be a device's name: use letters, digits, '.', '_' and '-', and not hostpci",
 				     section->title, name);
 	return conf_copy(section->name, sizeof(section->name), name) ? 0 : -EINVAL;
 }
@@ -105,7 +106,8 @@ static int title_parse(struct parser *p, struct conf_section *section, char *tex
 	snprintf(section->title, sizeof(section->title), "[%s%s%s]", kind ? kind : "", subject ? " " : "",
 		 subject ? subject : "");
 	if (!known || strtok_r(NULL, " \t", &save) || (subject != NULL) != (section->kind != CONF_DEFAULTS))
-		return conf_at_error(&p->at, p->err, "unknown section %s: there are [defaults], [device NAME], [device NAME@NODE], [vm ID] and [vm ID@NODE]",
+		return conf_at_error(&p->at, p->err,
+				     "unknown section %s: there are [defaults], [device NAME], [device NAME@NODE], [vm ID] and [vm ID@NODE]",
 				     section->title);
 	return subject ? subject_parse(p, section, subject) : 0;
 }
@@ -154,7 +156,8 @@ static int header_check(struct parser *p, char *line)
 	char *end = strchr(line, ']');
 
 	if (!end || end[1])
-		return conf_at_error(&p->at, p->err, "broken section header '%.60s': write [NAME], and comments behind ';'", line);
+		return conf_at_error(&p->at, p->err,
+				     "broken section header '%.60s': write [NAME], and comments behind ';'", line);
 	if (end - line - 1 > (int)SECTION_NAME_MAX)
 		return conf_at_error(&p->at, p->err, "section name of more than %u bytes: shorten it", SECTION_NAME_MAX);
 	*end = '\0';
@@ -166,14 +169,16 @@ static int key_check(struct parser *p, const char *line)
 	const char *equals = strchr(line, '=');
 
 	if (!equals || equals == line)
-		return conf_at_error(&p->at, p->err, "'%.60s' is neither [SECTION] nor KEY = VALUE: correct it, or make it a comment with ';'",
+		return conf_at_error(&p->at, p->err,
+				     "'%.60s' is neither [SECTION] nor KEY = VALUE: correct it, or make it a comment with ';'",
 				     line);
 	if (memchr(line, ':', (size_t)(equals - line)))
 		return conf_at_error(&p->at, p->err, "'%.60s': a key is parted from its value by '=', not ':'", line);
 	if (strstr(equals, " #") || strstr(equals, "\t#"))
 		return conf_at_error(&p->at, p->err, "'%.60s': a comment behind a value begins with ';', not '#'", line);
 	if (!p->section)
-		return conf_at_error(&p->at, p->err, "'%.60s' stands before any section: put it below [defaults] or [vm ID]", line);
+		return conf_at_error(&p->at, p->err,
+				     "'%.60s' stands before any section: put it below [defaults] or [vm ID]", line);
 	return 0;
 }
 
@@ -198,7 +203,8 @@ static int line_check(struct parser *p, size_t room, char **out)
 	if (strlen(line) != p->lines.size)
 		return conf_at_error(&p->at, p->err, "a NUL byte in the line: remove it");
 	if (p->lines.size > room)
-		return conf_at_error(&p->at, p->err, "the line has %zu bytes, %zu is the most: shorten it (a list may go on in a second line with the same key)",
+		return conf_at_error(&p->at, p->err,
+				     "the line has %zu bytes, %zu is the most: shorten it (a list may go on in a second line with the same key)",
 				     p->lines.size, room);
 	comment_cut(line);
 	*out = conf_trim(line);

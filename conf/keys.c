@@ -23,7 +23,9 @@ struct spot {
  * counts on it. */
 static int value_later(const struct spot *spot, const char *value)
 {
-	return spot_error(spot, "'%s' is not yet supported by pvebind " PVB_VERSION ": remove the line until a version is installed that knows it",
+	return spot_error(spot,
+			  "'%s' is not yet supported by pvebind " PVB_VERSION
+			  ": remove the line until a version is installed that knows it",
 			  value);
 }
 
@@ -84,7 +86,8 @@ static int name_check(const struct spot *spot, const char *name)
 	if (strchr(name, ':'))
 		return pvb_addr_parse(name, &addr, &why) < 0 ? spot_error(spot, "%s", why.text) : 0;
 	if (!conf_name_valid(name, PVB_NAME_MAX))
-		return spot_error(spot, "'%s' is neither hostpci nor an address nor the name of a [device] section: correct it",
+		return spot_error(spot,
+				  "'%s' is neither hostpci nor an address nor the name of a [device] section: correct it",
 				  name);
 	return 0;
 }
@@ -132,7 +135,8 @@ static int reset_add(const struct spot *spot, char *methods, const char *word)
 	bool alone = word_in("auto none", word);
 
 	if (!alone && !word_in("flr bus pm device_specific slot", word))
-		return spot_error(spot, "'%s' is no reset method: write auto, none, or a list out of flr bus pm device_specific slot",
+		return spot_error(spot,
+				  "'%s' is no reset method: write auto, none, or a list out of flr bus pm device_specific slot",
 				  word);
 	if (word_in(methods, word))
 		return spot_error(spot, "'%s' is there twice: keep one", word);
@@ -202,7 +206,8 @@ static int allow_add(const struct spot *spot, struct conf_allows *allows, char *
 	if (allows->n == CONF_LIST_MAX)
 		return spot_error(spot, "more than %d entries: shorten the list", CONF_LIST_MAX);
 	if (!colon)
-		return spot_error(spot, "'%s' names no device: write REFUSAL:ADDRESS, like host-network:0000:03:00.0", word);
+		return spot_error(spot, "'%s' names no device: write REFUSAL:ADDRESS, like host-network:0000:03:00.0",
+				  word);
 	*colon = '\0';
 	if (!pvb_refusal_known(word) || !conf_copy(allow->name, sizeof(allow->name), word))
 		return spot_error(spot, "'%s' is the name of no refusal: take it from the line that refused", word);
@@ -260,8 +265,9 @@ static int expect_parse(const struct spot *spot, void *field, char *value)
 
 /* ---- the tables ---------------------------------------------------------- */
 
-#define KEY_LIST 1u    /* may be repeated to go on */
-#define KEY_VM_ONLY 2u /* not in [defaults]: who may change a VM's mapping must not gain power over
+#define KEY_LIST 1u /* may be repeated to go on */
+#define KEY_VM_ONLY \
+	2u /* not in [defaults]: who may change a VM's mapping must not gain power over
                           the host through defaults (marked * in the design) */
 
 struct key {
@@ -308,8 +314,7 @@ static void *key_field(struct conf_section *section, const struct key *key)
 	return (char *)&section->options + key->offset;
 }
 
-static int key_unknown(const struct conf_section *section, const struct conf_at *at, const char *name,
-		       struct pvb_err *err)
+static int key_unknown(const struct conf_section *section, const struct conf_at *at, const char *name, struct pvb_err *err)
 {
 	char known[256] = "";
 
@@ -331,7 +336,8 @@ int conf_key_parse(struct conf_section *section, const struct conf_at *at, const
 	if (!key->name)
 		return key_unknown(section, at, name, err);
 	if (section->kind == CONF_DEFAULTS && key->flags & KEY_VM_ONLY)
-		return conf_at_error(at, err, "%s counts only in a [vm] section, since it reaches beyond the VM's devices: move it there",
+		return conf_at_error(at, err,
+				     "%s counts only in a [vm] section, since it reaches beyond the VM's devices: move it there",
 				     name);
 	bit = 1u << (key - keys);
 	if (section->set & bit && !(key->flags & KEY_LIST))

@@ -21,9 +21,15 @@ struct entry {
 
 static int entry_split(struct entry *entry, char *text, struct pvb_err *err)
 {
-	const struct { const char *key; char **field; } fields[] = {
-		{ "node", &entry->node }, { "path", &entry->path }, { "id", &entry->id },
-		{ "subsystem-id", &entry->subsystem }, { "iommugroup", &entry->group },
+	const struct {
+		const char *key;
+		char **field;
+	} fields[] = {
+		{ "node", &entry->node },
+		{ "path", &entry->path },
+		{ "id", &entry->id },
+		{ "subsystem-id", &entry->subsystem },
+		{ "iommugroup", &entry->group },
 	};
 	char *key, *value;
 
@@ -45,7 +51,8 @@ static int path_add(const struct entry *entry, struct conf_alternative *alt, con
 		return pvb_err_set(err, -ENOMEM, "out of memory");
 	alt->paths = more;
 	if (pvb_addr_parse(text, &more[alt->num_paths], &why) < 0)
-		return conf_at_error(&entry->at, err, "mapping '%s': path '%.40s' is no PCI address: " REMEDY, entry->name, text);
+		return conf_at_error(&entry->at, err, "mapping '%s': path '%.40s' is no PCI address: " REMEDY,
+				     entry->name, text);
 	alt->num_paths++;
 	return 0;
 }
@@ -57,7 +64,8 @@ static int ids_parse(const struct entry *entry, struct conf_alternative *alt, st
 
 	alt->has_id = entry->id != NULL;
 	if (entry->id && (!conf_id_parse(entry->id, &alt->id) || alt->id.has_sub))
-		return conf_at_error(&entry->at, err, "mapping '%s': id '%.40s' is not like 10de:24b0: " REMEDY, entry->name, entry->id);
+		return conf_at_error(&entry->at, err, "mapping '%s': id '%.40s' is not like 10de:24b0: " REMEDY,
+				     entry->name, entry->id);
 	if (!entry->id || !entry->subsystem)
 		return 0;
 	if (!conf_id_parse(entry->subsystem, &sub) || sub.has_sub)
@@ -78,8 +86,8 @@ static int group_parse(const struct entry *entry, struct conf_alternative *alt, 
 	if (!entry->group || !strcmp(entry->group, "-1"))
 		return 0;
 	if (!conf_number_parse(entry->group, 1000000, &number))
-		return conf_at_error(&entry->at, err, "mapping '%s': iommugroup '%.40s' is no number: " REMEDY, entry->name,
-				     entry->group);
+		return conf_at_error(&entry->at, err, "mapping '%s': iommugroup '%.40s' is no number: " REMEDY,
+				     entry->name, entry->group);
 	alt->group = (int)number;
 	return 0;
 }
@@ -163,12 +171,16 @@ int conf_mapping_parse(struct conf_mapping *mapping, char *text, size_t size, co
 	if (r < 0)
 		return r;
 	if (found == 0)
-		return pvb_err_set(err, -ENOENT, "there is no PCI mapping '%s' in " CONF_MAPPING_FILE ": create it under Datacenter, Resource Mappings, or correct the name",
+		return pvb_err_set(err, -ENOENT,
+				   "there is no PCI mapping '%s' in " CONF_MAPPING_FILE
+				   ": create it under Datacenter, Resource Mappings, or correct the name",
 				   name);
 	if (found > 1)
 		return pvb_err_set(err, -EINVAL, "mapping '%s' is there twice in " CONF_MAPPING_FILE ": " REMEDY, name);
 	if (mapping->n == 0)
-		return pvb_err_set(err, -ENOENT, "mapping '%s' has no device on this node (%s), says " CONF_MAPPING_FILE ": add one under Datacenter, Resource Mappings, or start the VM on a node that has one",
+		return pvb_err_set(err, -ENOENT,
+				   "mapping '%s' has no device on this node (%s), says " CONF_MAPPING_FILE
+				   ": add one under Datacenter, Resource Mappings, or start the VM on a node that has one",
 				   name, node);
 	return 0;
 }
@@ -182,7 +194,9 @@ int conf_mapping_load(struct pvb_ctx *ctx, const char *name, const char *node, s
 
 	*mapping = (struct conf_mapping){ .n = 0 };
 	if (r == -ENOENT || r == -ENOTDIR)
-		return pvb_err_set(err, -ENOENT, "there is no PCI mapping '%s' (" CONF_MAPPING_FILE " does not exist): create it under Datacenter, Resource Mappings, or correct the name",
+		return pvb_err_set(err, -ENOENT,
+				   "there is no PCI mapping '%s' (" CONF_MAPPING_FILE
+				   " does not exist): create it under Datacenter, Resource Mappings, or correct the name",
 				   name);
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot read " CONF_MAPPING_FILE ": %s", strerror(-r));

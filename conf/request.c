@@ -19,8 +19,7 @@ static int out_of_memory(struct pvb_err *err)
 	return pvb_err_set(err, -ENOMEM, "out of memory");
 }
 
-static struct conf_ask ask_new(const struct build *b, const char *origin, const char *key, const char *file,
-			       unsigned line)
+static struct conf_ask ask_new(const struct build *b, const char *origin, const char *key, const char *file, unsigned line)
 {
 	return (struct conf_ask){
 		.ctx = b->ctx,
@@ -46,8 +45,11 @@ static int hostpci_want(const struct build *b, unsigned index)
 	ask.variant = hostpci->driver_keep;
 	/* Of a mediated device Proxmox VE makes an instance and cleans it up; the card stays with its driver. */
 	if (*hostpci->mdev)
-		return conf_note_add(&b->extra->notes, PVB_NOTICE, "VM %u: %s is a mediated device (mdev=%s): left to Proxmox VE",
-				     b->vm->vmid, origin, hostpci->mdev) < 0 ? out_of_memory(b->err) : 0;
+		return conf_note_add(&b->extra->notes, PVB_NOTICE,
+				     "VM %u: %s is a mediated device (mdev=%s): left to Proxmox VE", b->vm->vmid,
+				     origin, hostpci->mdev) < 0
+			       ? out_of_memory(b->err)
+			       : 0;
 	if (*hostpci->mapping)
 		return conf_want_mapping(&ask, hostpci->mapping, b->err);
 	for (size_t i = 0; r == 0 && i < hostpci->num_ids; i++)
@@ -84,8 +86,8 @@ static int device_want(const struct build *b, const struct conf_device *device)
 	case CONF_MATCH_NONE:
 		break;
 	}
-	return conf_at_error(&at, b->err, "[device %s] has no match for node %s: add one, like match = 01:00", device->name,
-			     b->extra->node);
+	return conf_at_error(&at, b->err, "[device %s] has no match for node %s: add one, like match = 01:00",
+			     device->name, b->extra->node);
 }
 
 static int address_want(const struct build *b, const char *text, unsigned line)

@@ -69,8 +69,12 @@ static int sections_apply(struct conf_settings *settings, const struct conf_sect
 
 static int settings_apply(struct conf_settings *settings, const struct conf_sections *sections, unsigned vmid)
 {
-	static const struct { enum conf_kind kind; bool for_node; } order[] = {
-		{ CONF_DEFAULTS, false }, { CONF_VM, false }, { CONF_VM, true }, { CONF_DEVICE, false }, { CONF_DEVICE, true },
+	static const struct {
+		enum conf_kind kind;
+		bool for_node;
+	} order[] = {
+		{ CONF_DEFAULTS, false }, { CONF_VM, false },    { CONF_VM, true },
+		{ CONF_DEVICE, false },   { CONF_DEVICE, true },
 	};
 	int r = 0;
 
@@ -89,7 +93,8 @@ static int names_check(const struct conf_settings *settings, struct pvb_err *err
 		const char *name = names->list[i];
 
 		if (strcmp(name, "hostpci") && !strchr(name, ':') && !conf_settings_device(settings, name))
-			return conf_at_error(&at, err, "devices: there is no section [device %s] for this node: add it, or correct the name",
+			return conf_at_error(&at, err,
+					     "devices: there is no section [device %s] for this node: add it, or correct the name",
 					     name);
 	}
 	return 0;
@@ -147,12 +152,15 @@ static int file_trust(const struct pvb_ctx *ctx, const char *file, const struct 
 	if (S_ISDIR(st->st_mode))
 		return pvb_err_set(err, -EISDIR, "%s is a directory: a configuration file belongs there, or nothing", file);
 	if (!S_ISREG(st->st_mode))
-		return pvb_err_set(err, -EINVAL, "%s is no plain file: a configuration file belongs there, or nothing", file);
+		return pvb_err_set(err, -EINVAL, "%s is no plain file: a configuration file belongs there, or nothing",
+				   file);
 	if (st->st_uid != 0 && !(test && st->st_uid == geteuid()))
-		return pvb_err_set(err, -EPERM, "%s belongs to user %u, who could take the host's devices with it: chown root %s",
+		return pvb_err_set(err, -EPERM,
+				   "%s belongs to user %u, who could take the host's devices with it: chown root %s",
 				   file, st->st_uid, file);
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
-		return pvb_err_set(err, -EPERM, "%s can be written by others than root (mode %04o), who could take the host's devices with it: chmod go-w %s",
+		return pvb_err_set(err, -EPERM,
+				   "%s can be written by others than root (mode %04o), who could take the host's devices with it: chmod go-w %s",
 				   file, st->st_mode & 07777u, file);
 	if (st->st_size > CONF_INI_MAX)
 		return pvb_err_set(err, -EFBIG, "%s is larger than 1 MiB: it is no configuration of pvebind", file);

@@ -136,8 +136,7 @@ bool conf_id_parse(const char *text, struct conf_id *id)
 
 	if (!hex4_take(&text, ':', &parsed.vendor) || !hex4_take(&text, parsed.has_sub ? ':' : '\0', &parsed.device))
 		return false;
-	if (parsed.has_sub &&
-	    (!hex4_take(&text, ':', &parsed.subvendor) || !hex4_take(&text, '\0', &parsed.subdevice)))
+	if (parsed.has_sub && (!hex4_take(&text, ':', &parsed.subvendor) || !hex4_take(&text, '\0', &parsed.subdevice)))
 		return false;
 	*id = parsed;
 	return true;

@@ -56,8 +56,7 @@ static int hostpci_index(const char *key)
 }
 
 /* Of a doubled key the last counts: parse_vm_config assigns each as it comes. */
-static int pair_take(struct conf_vm *vm, const struct conf_at *at, const char *key, const char *value,
-		     struct pvb_err *err)
+static int pair_take(struct conf_vm *vm, const struct conf_at *at, const char *key, const char *value, struct pvb_err *err)
 {
 	int index = hostpci_index(key);
 
@@ -104,7 +103,8 @@ int conf_vm_parse(struct conf_vm *vm, char *text, size_t size, struct pvb_err *e
 static int vm_read_error(const struct conf_vm *vm, int r, struct pvb_err *err)
 {
 	if (r == -ENOENT || r == -ENOTDIR)
-		return pvb_err_set(err, -ENOENT, "VM %u has no configuration on this node (%s is not there): check the number with 'qm list', and that pve-cluster.service runs",
+		return pvb_err_set(err, -ENOENT,
+				   "VM %u has no configuration on this node (%s is not there): check the number with 'qm list', and that pve-cluster.service runs",
 				   vm->vmid, vm->file);
 	return pvb_err_set(err, r, "cannot read %s: %s", vm->file, strerror(-r));
 }
@@ -118,7 +118,8 @@ int conf_vm_load(struct pvb_ctx *ctx, unsigned vmid, const char *node, struct co
 	*vm = (struct conf_vm){ .vmid = vmid };
 	/* The node's name comes from the environment and becomes part of a path. */
 	if (node && !conf_name_valid(node, PVB_NAME_MAX))
-		return pvb_err_set(err, -EINVAL, "PVE_MIGRATED_FROM: '%.60s' is no node's name: unset it, or call through Proxmox VE",
+		return pvb_err_set(err, -EINVAL,
+				   "PVE_MIGRATED_FROM: '%.60s' is no node's name: unset it, or call through Proxmox VE",
 				   node);
 	if (node)
 		snprintf(vm->file, sizeof(vm->file), "/etc/pve/nodes/%s/qemu-server/%u.conf", node, vmid);

@@ -78,8 +78,10 @@ static int addr_look(const struct conf_ask *ask, const struct pvb_addr *addr, in
 
 	*group = -1;
 	if (r == -ENODEV)
-		return pvb_err_set(err, r, "VM %u: %s names %s, which is not on this host (moved, removed or switched off; 'lspci -D' shows what is there): correct %s in %s:%u",
-				   ask->vmid, ask->origin, pvb_addr_format(addr, text), ask->key, ask->at.file, ask->at.line);
+		return pvb_err_set(err, r,
+				   "VM %u: %s names %s, which is not on this host (moved, removed or switched off; 'lspci -D' shows what is there): correct %s in %s:%u",
+				   ask->vmid, ask->origin, pvb_addr_format(addr, text), ask->key, ask->at.file,
+				   ask->at.line);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < pvb_snapshot_count(snapshot); i++) {
@@ -102,8 +104,8 @@ static int addr_refuse_reserved(const struct conf_ask *ask, const struct pvb_add
 	if (!owner)
 		return 0;
 	if (pvb_refuse(&ask->request->refusals, "reserved-by-pve", addr,
-		       "%s (%s) is reserved for VM %u, says Proxmox VE: stop VM %u first",
-		       pvb_addr_format(addr, text), ask->origin, owner, owner) < 0)
+		       "%s (%s) is reserved for VM %u, says Proxmox VE: stop VM %u first", pvb_addr_format(addr, text),
+		       ask->origin, owner, owner) < 0)
 		return out_of_memory(err);
 	return 0;
 }
@@ -209,7 +211,8 @@ int conf_want_id(const struct conf_ask *ask, const struct conf_id *id, struct pv
 	if (r < 0)
 		return r;
 	if (matches.n == 0)
-		return pvb_err_set(err, -ENODEV, "VM %u: %s: no device of this host has the id %s ('lspci -nn' shows them): correct %s in %s:%u",
+		return pvb_err_set(err, -ENODEV,
+				   "VM %u: %s: no device of this host has the id %s ('lspci -nn' shows them): correct %s in %s:%u",
 				   ask->vmid, ask->origin, conf_id_format(id, text), ask->key, ask->at.file, ask->at.line);
 	if (matches.n > 1)
 		return id_refuse_ambiguous(ask, id, &matches, err);
@@ -266,7 +269,8 @@ static int group_check(const struct conf_ask *ask, const char *mapping, const st
 	if (r < 0 || alt->group < 0 || group < 0 || alt->group == group)
 		return r;
 	if (pvb_refuse(&ask->request->refusals, "identity", &alt->paths[0],
-		       "%s is in IOMMU group %d, mapping '%s' (" CONF_MAPPING_FILE ":%u) expects %d: see whether it is the right device, then edit the mapping",
+		       "%s is in IOMMU group %d, mapping '%s' (" CONF_MAPPING_FILE
+		       ":%u) expects %d: see whether it is the right device, then edit the mapping",
 		       pvb_addr_format(&alt->paths[0], text), group, mapping, alt->line, alt->group) < 0)
 		return out_of_memory(err);
 	return 0;

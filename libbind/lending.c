@@ -44,8 +44,13 @@ static int target_find(struct pvb_builder *b, const struct pvb_function *fn, cha
 		return 0;
 	snprintf(alias, sizeof(alias), "vfio_%s", fn->modalias);
 	r = pvb_module_lookup(b->ctx, alias, &modules, b->err);
-	if (r == 0 && modules[0] && !pvb_driver_name_equal(modules[0], "vfio-pci"))
-		snprintf(target, size, "%s", modules[0]);
+	/* vfio_pci's own alias has nothing but wildcards: any other that matches, matches better. */
+	for (char **module = modules; r == 0 && *module; module++) {
+		if (pvb_driver_name_equal(*module, "vfio-pci"))
+			continue;
+		snprintf(target, size, "%s", *module);
+		break;
+	}
 	return r;
 }
 
