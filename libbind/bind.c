@@ -4,6 +4,8 @@
 
 #include "internal.h"
 
+#define LOOK_WAIT_NS 500000000
+
 static int refusals_say(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
 {
 	const struct pvb_refusals *refusals = &plan->refusals;
@@ -27,15 +29,19 @@ static int refusals_say(struct pvb_session *s, const struct pvb_plan *plan, stru
 	return pvb_err_set(err, -EBUSY, "%s: nothing was lent and nothing changed (%u reasons, see above)", s->label, standing);
 }
 
-/* A failed lend undoes itself; the first error is the one to tell, unless something is not home. */
+/* A failed lend undoes itself, also when it failed because it was asked to stop: that wish has been heard. The
+ * first error is the one to tell, unless something is not home. */
 static int lend_undo(struct pvb_session *s, struct pvb_err *err)
 {
 	struct pvb_err second = { .code = 0 };
+	int cancel_fd = s->ctx->cancel_fd;
 
 	pvb_log(s->ctx, PVB_WARNING, "%s: bringing home what was moved", s->label);
+	s->ctx->cancel_fd = -1;
 	s->deadline_ns = pvb_now_ns() + PVB_LOCK_WAIT_NS;
 	if (pvb_home_bring(s, &second) < 0)
-		*err = second;
+		pvb_err_set(err, -PVB_EATTENTION, "%s", second.text);
+	s->ctx->cancel_fd = cancel_fd;
 	return err->code;
 }
 
@@ -312,8 +318,11 @@ static int recover_one(struct pvb_ctx *ctx, const char *name, unsigned *recovere
 {
 	struct pvb_lend lend;
 	struct pvb_session s;
-	int r = pvb_session_open(ctx, name, name, 0, &s, err);
+	/* Those who only look hold the lock for an instant, too: not to be taken for work. */
+	int r = pvb_session_open(ctx, name, name, LOOK_WAIT_NS, &s, err);
 
+	if (r == -EBUSY)
+		pvb_log(ctx, PVB_NOTICE, "%s", err->text);
 	if (r == 0)
 		r = pvb_lend_read(ctx, name, &lend, err);
 	if (r < 0) {

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The host's console: which frame buffers sit on which functions, and the virtual terminals on them. */
+#include <fcntl.h>
 #include <inttypes.h>
+#include <linux/fb.h>
+#include <linux/vt.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "internal.h"
 
@@ -193,11 +197,36 @@ static int vtcons_list(const struct pvb_ctx *ctx, bool bound_only, char *list, s
 	return 0;
 }
 
+/* Whether a virtual terminal is mapped to one of the frame buffers (bit N: fbN). Any frame buffer's node answers
+ * for all; where there is none to ask, they are. */
+static bool terminals_shown(const struct pvb_ctx *ctx, uint32_t framebuffers)
+{
+	_cleanup_close_ int fd = -1;
+	char path[32];
+
+	for (unsigned i = 0; fd < 0 && i < FB_MAX; i++) {
+		snprintf(path, sizeof(path), "dev/fb%u", i);
+		fd = pvb_open(ctx, path, O_RDONLY | O_NOCTTY);
+	}
+	if (fd < 0)
+		return true;
+	for (unsigned i = 1; i <= MAX_NR_CONSOLES; i++) {
+		struct fb_con2fbmap map = { .console = i };
+
+		if (ioctl(fd, FBIOGET_CON2FBMAP, &map) < 0)
+			return true;
+		if (map.framebuffer < FB_MAX && framebuffers & 1u << map.framebuffer)
+			return true;
+	}
+	return false;
+}
+
 int pvb_console_look(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n,
 		     struct pvb_console *console)
 {
 	struct look l = { .ctx = ctx, .fns = fns, .n = n, .console = console };
 	_cleanup_free_ char *text = NULL;
+	uint32_t ours = 0;
 	bool others = false;
 	char *save = NULL;
 	int r = pvb_read_file(ctx, "proc/fb", 65536, &text, NULL);
@@ -207,7 +236,8 @@ int pvb_console_look(struct pvb_ctx *ctx, const struct pvb_function *const *fns,
 		return r == -ENOENT ? 0 : r; /* a kernel without frame buffers */
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *name;
-		int owner = fb_owner(&l, (unsigned)strtoul(line, &name, 10));
+		unsigned number = (unsigned)strtoul(line, &name, 10);
+		int owner = fb_owner(&l, number);
 
 		others = others || owner < 0;
 		if (owner < 0)
@@ -215,10 +245,15 @@ int pvb_console_look(struct pvb_ctx *ctx, const struct pvb_function *const *fns,
 		if (!console->involved)
 			console->owner = fns[owner]->addr;
 		console->involved = true;
+		ours |= number < FB_MAX ? 1u << number : 0;
 		word_add(console->framebuffers, sizeof(console->framebuffers), ", ", name + (*name == ' '));
 	}
 	console->all = console->involved && !others;
-	return console->involved ? vtcons_list(ctx, true, console->vtcons, sizeof(console->vtcons)) : 0;
+	if (!console->involved)
+		return 0;
+	r = vtcons_list(ctx, true, console->vtcons, sizeof(console->vtcons));
+	console->shown = *console->vtcons && terminals_shown(ctx, ours);
+	return r;
 }
 
 /* ---- taking them off, and putting them back ------------------------------------------ */

@@ -49,14 +49,18 @@ static void point_unescape(char *point)
 	*to = '\0';
 }
 
-/* Append one mount point to a list for a sentence, where it fits. */
-static void point_add(char *list, size_t size, char *point)
+/* Append one mount point to a list for a sentence. False, and not there, when it does not fit. */
+static bool point_add(char *list, size_t size, char *point)
 {
 	size_t have = strlen(list);
 
 	point_unescape(point);
-	if (pvb_format(list + have, size - have, "%s%s", have ? " and " : "", point) < 0)
+	if (pvb_format(list + have, size - have, "%s%s", have ? " and " : "", point) == 0)
+		return true;
+	/* One is always named, if only by its beginning. */
+	if (have)
 		list[have] = '\0';
+	return have == 0;
 }
 
 /* Whether one line of mountinfo ("36 35 8:1 / /mnt rw … - ext4 /dev/sda1 rw") is of the device. By its source
@@ -84,7 +88,8 @@ static bool mount_matches(char *line, const char *dev, const char *node, char **
 static int mounts_look(struct look *l, const char *dev, const char *node, const char *through)
 {
 	_cleanup_free_ char *copy = strdup(l->mounts);
-	char points[160] = "", *save = NULL;
+	char points[160] = "", more[32] = "", *save = NULL;
+	unsigned left_off = 0;
 
 	if (!copy)
 		return -ENOMEM;
@@ -92,12 +97,14 @@ static int mounts_look(struct look *l, const char *dev, const char *node, const 
 		char *point;
 
 		if (mount_matches(line, dev, node, &point))
-			point_add(points, sizeof(points), point);
+			left_off += !point_add(points, sizeof(points), point);
 	}
-	if (*points) {
-		pvb_uses_add(l->uses, "%s is mounted on %s%s", l->name, points, through);
-		l->used = true;
-	}
+	if (!*points)
+		return 0;
+	if (left_off)
+		snprintf(more, sizeof(more), " and %u more", left_off);
+	pvb_uses_add(l->uses, "%s is mounted on %s%s%s", l->name, points, more, through);
+	l->used = true;
 	return 0;
 }
 

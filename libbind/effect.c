@@ -141,10 +141,38 @@ static int console_do(struct pvb_step *step, struct pvb_err *err)
 	return r;
 }
 
+/* From now on, in this boot, the kernel can no longer be left to move the console (see lending.c). */
+static int console_bound_mark(struct pvb_step *step, struct pvb_err *err)
+{
+	struct pvb_record record;
+	int r = pvb_record_open(step->ctx, PVB_CONSOLE_BOUND, pvb_now_ns() + 1000000000, &record);
+
+	if (r < 0)
+		return pvb_err_set(err, r, "cannot write /" PVB_STATE_DIR "/" PVB_CONSOLE_BOUND ": %s", strerror(-r));
+	pvb_record_close(&record);
+	return 0;
+}
+
+static int console_move_do(struct pvb_step *step, struct pvb_err *err)
+{
+	int r = console_bound_mark(step, err);
+
+	if (r == 0)
+		r = pvb_console_restore(step->ctx, step->op->arg, err);
+	snprintf(step->text, sizeof(step->text), "console on the card that stays (%.40s)", step->op->arg);
+	if (r != -ENODEV)
+		return r;
+	step->warn = true;
+	snprintf(step->text, sizeof(step->text), "the console stays dark: the other card has no frame buffer any more");
+	return 0;
+}
+
 static int console_back(struct pvb_step *step, const struct pvb_shared *shared, struct pvb_err *err)
 {
-	int r = pvb_console_restore(step->ctx, shared->home, err);
+	int r = console_bound_mark(step, err);
 
+	if (r == 0)
+		r = pvb_console_restore(step->ctx, shared->home, err);
 	step->quiet = false;
 	snprintf(step->text, sizeof(step->text), "console on the screen again (%s)", shared->home);
 	if (r != -ENODEV)
@@ -177,6 +205,7 @@ static const struct {
 } effects[PVB_OP_COUNT] = {
 	[PVB_OP_MODULE] = { module_do, NULL }, /* others may use it by now: never unloaded */
 	[PVB_OP_CONSOLE] = { console_do, console_undo },
+	[PVB_OP_CONSOLE_MOVE] = { console_move_do, NULL },
 	[PVB_OP_POWER] = { pvb_effect_power, pvb_effect_power_undo },
 	[PVB_OP_OVERRIDE] = { pvb_effect_override, pvb_effect_override_undo },
 	[PVB_OP_UNBIND] = { pvb_effect_unbind, pvb_effect_unbind_undo },

@@ -25,6 +25,9 @@ static int groups_wait(struct pvb_session *s, const struct pvb_plan *plan, struc
 	if (r == -ETIMEDOUT)
 		return pvb_err_set(err, -EBUSY, "%s: a process still has the devices open through /dev/vfio; they stay lent; end it, then: pvebind return %s",
 				   s->label, s->name);
+	if (r == -ECANCELED)
+		return pvb_err_set(err, r, "%s: asked to stop while its devices were still open; they stay lent; later: pvebind return %s",
+				   s->label, s->name);
 	return r < 0 ? pvb_err_set(err, r, "cannot tell whether the devices are still open: %s", strerror(-r)) : 0;
 }
 

@@ -140,6 +140,11 @@ struct pvb_console {
 	int firmware;          /* index of the function whose BAR holds the firmware's frame buffer; -1 */
 	char framebuffers[128]; /* names, for sentences: "bochs-drmdrmfb" */
 	struct pvb_addr owner;  /* the first function that has one */
+	/* The virtual terminals are on one of them now. Then a vtconsole that was ever bound by hand must be unbound
+	 * before the driver goes, also when another card stays: else fbcon keeps terminals on a frame buffer that is
+	 * no more, and the kernel dies of the next character (fbcon_unbind(), tried on 6.1 and 7.x). Bound again at
+	 * once after the driver went, the terminals are on the other card; they move back by themselves. */
+	bool shown;
 };
 /* What the console has to do with the functions. Reads only. */
 int pvb_console_look(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n,
@@ -190,6 +195,8 @@ int64_t pvb_line_get_number(const char *body, const char *key, int64_t fallback)
 /* ---- record.c: locks and locked records below run/pvebind ------------------------------- */
 #define PVB_STATE_DIR "run/pvebind"
 #define PVB_RECORD_MAX PVB_LINE_MAX
+
+#define PVB_CONSOLE_BOUND "console.bound" /* a vtconsole was bound by hand in this boot */
 
 struct pvb_record {
 	int fd;                    /* locked; -1 when closed */
@@ -304,7 +311,7 @@ struct pvb_plan {
 };
 
 /* Stages of a lend: what is in one runs together, a worker per device. */
-enum pvb_stage { STAGE_MODULES, STAGE_CONSOLE, STAGE_MOVE, STAGE_SLOTS, STAGE_COUNT };
+enum pvb_stage { STAGE_MODULES, STAGE_CONSOLE, STAGE_MOVE, STAGE_CONSOLE_MOVE, STAGE_SLOTS, STAGE_COUNT };
 
 int pvb_plan_add_note(struct pvb_plan *plan, const char *fmt, ...) PVB_PRINTF(2, 3) PVB_MUST_CHECK;
 int pvb_plan_add_op(struct pvb_plan *plan, enum pvb_op_kind kind, int device, unsigned stage, const char *fmt, ...)

@@ -196,13 +196,32 @@ static int firmware_note(struct pvb_builder *b)
 			addr);
 }
 
+/* The card that shows the console: its vtconsole is unbound before the driver goes. Where another card stays,
+ * the kernel would move the terminals by itself, but not once a vtconsole has been bound by hand, as every
+ * return of ours does: then it keeps them on a frame buffer that is no more and dies of the next character
+ * (tried on 6.1 and 7.x). So it is unbound there as well, and bound again when the driver has gone. */
 static int console_plan(struct pvb_builder *b)
 {
-	if (!b->console.involved || b->request->settings.keep_console)
+	bool ours = b->console.shown;
+	int r;
+
+	if (!b->console.involved)
+		return 0;
+	if (b->request->settings.keep_console && !(ours && pvb_sysfs_exists(b->ctx, PVB_STATE_DIR "/" PVB_CONSOLE_BOUND)))
 		return 0;
 	if (b->console.firmware >= 0 && firmware_note(b) < 0)
 		return -ENOMEM;
-	return pvb_plan_add_op(b->plan, PVB_OP_CONSOLE, -1, STAGE_CONSOLE, "%s", b->console.all ? b->console.vtcons : "");
+	r = pvb_plan_add_op(b->plan, PVB_OP_CONSOLE, -1, STAGE_CONSOLE, "%s", ours ? b->console.vtcons : "");
+	if (r == 0 && ours && !b->console.all)
+		r = pvb_plan_add_note(b->plan, "the console moves to the other card");
+	return r;
+}
+
+static int console_move_plan(struct pvb_builder *b)
+{
+	if (!op_planned(b->plan, PVB_OP_CONSOLE, b->console.vtcons) || !b->console.shown || b->console.all)
+		return 0;
+	return pvb_plan_add_op(b->plan, PVB_OP_CONSOLE_MOVE, -1, STAGE_CONSOLE_MOVE, "%s", b->console.vtcons);
 }
 
 static int ops_plan(struct pvb_builder *b)
@@ -217,6 +236,8 @@ static int ops_plan(struct pvb_builder *b)
 		r = console_plan(b);
 	for (size_t i = 0; r == 0 && i < b->num_moving; i++)
 		r = device_plan(b, i, targets[i]);
+	if (r == 0)
+		r = console_move_plan(b);
 	return r == 0 ? slots_plan(b) : r;
 }
 

@@ -5,7 +5,8 @@
 #include "internal.h"
 
 static const char *const op_names[PVB_OP_COUNT] = {
-	[PVB_OP_MODULE] = "module",	[PVB_OP_CONSOLE] = "console", [PVB_OP_POWER] = "power",
+	[PVB_OP_MODULE] = "module",	[PVB_OP_CONSOLE] = "console", [PVB_OP_CONSOLE_MOVE] = "console-move",
+	[PVB_OP_POWER] = "power",
 	[PVB_OP_OVERRIDE] = "override", [PVB_OP_UNBIND] = "unbind",   [PVB_OP_BIND] = "bind",
 	[PVB_OP_RESET] = "reset",	[PVB_OP_SLOT_RESET] = "slot-reset",
 };
@@ -51,6 +52,7 @@ static const struct {
 } op_words[PVB_OP_COUNT] = {
 	[PVB_OP_MODULE] = { "load the module %s", "leave the module %s loaded" },
 	[PVB_OP_CONSOLE] = { "take the console off the screen (%s)", "give the console its screen back" },
+	[PVB_OP_CONSOLE_MOVE] = { "show the console on the card that stays", "leave the console to the kernel" },
 	[PVB_OP_POWER] = { "keep awake (%s)", "put the power settings back (%s)" },
 	[PVB_OP_OVERRIDE] = { "set the driver override to %s", "put the driver override back" },
 	[PVB_OP_UNBIND] = { "unbind from %s", "bind to %s" },
@@ -75,7 +77,7 @@ const char *pvb_op_words(const struct pvb_op *op, const struct pvb_home *devices
 	else if (op->kind == PVB_OP_UNBIND && !*arg)
 		arg = "the firmware's frame buffer";
 	else if (op->kind == PVB_OP_CONSOLE && !*arg)
-		arg = "another card keeps it";
+		arg = "another card shows it";
 	if (!rest)
 		snprintf(buf, size, "%s%s", addr, words);
 	else

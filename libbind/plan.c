@@ -55,13 +55,19 @@ int pvb_plan_add_op(struct pvb_plan *plan, enum pvb_op_kind kind, int device, un
 	return 0;
 }
 
-/* The inverse: operations that began, last first; what a module's loading did stays. */
+/* What a module's loading did stays, as others may use it by now; the console goes where its card goes. */
+static bool op_has_undo(const struct pvb_op *op)
+{
+	return op->kind != PVB_OP_MODULE && op->kind != PVB_OP_CONSOLE_MOVE;
+}
+
+/* The inverse: operations that began, last first. */
 static int plan_invert(const struct pvb_journal *j, struct pvb_plan *plan)
 {
 	for (size_t i = j->num_ops; i-- > 0;) {
 		struct pvb_op *op;
 
-		if (j->progress[i] == PVB_PROGRESS_NONE || j->ops[i].kind == PVB_OP_MODULE)
+		if (j->progress[i] == PVB_PROGRESS_NONE || !op_has_undo(&j->ops[i]))
 			continue;
 		op = op_add(plan, j->ops[i].kind, j->ops[i].device, STAGE_COUNT - j->ops[i].stage);
 		if (!op)

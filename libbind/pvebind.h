@@ -224,6 +224,7 @@ void pvb_request_clear(struct pvb_request *request);
 enum pvb_op_kind {
 	PVB_OP_MODULE,      /* load a module */
 	PVB_OP_CONSOLE,     /* take the virtual terminals off the frame buffer */
+	PVB_OP_CONSOLE_MOVE, /* show them on the card that stays */
 	PVB_OP_POWER,       /* keep a function or bridge awake */
 	PVB_OP_OVERRIDE,    /* driver_override */
 	PVB_OP_UNBIND,      /* from the home driver */

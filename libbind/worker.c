@@ -39,6 +39,7 @@ static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker
 		if (null < 0 || dup2(null, fd) < 0)
 			close(fd);
 	others_close(keep, ARRAY_SIZE(keep));
+	run->ctx->cancel_fd = -1; /* closed just now; its number may be another file's */
 }
 
 static int op_run(struct pvb_run *run, size_t number, struct pvb_outcome *outcome, struct pvb_err *err)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cli: the command pvebind. Files, each calling only those before it:
+ *   table · json · device · show     how things are shown, to people and to programs
+ *   status, plan, lend, …            a command each, all of it: options, help, what it does
+ *   args                             the command line; all commands' table
+ *   main
+ *
+ * A new command is a file with a struct cli_command, and a line in args.c's table.
+ *
+ * What was asked for goes to stdout; errors, warnings and (of commands that only look) all other
+ * lines to stderr, so that stdout is either the text or one JSON value. Commands that change
+ * something tell their steps on stdout.
+ *
+ * JSON: keys are snake_case, absent things are null, addresses are as sysfs has them, times are seconds since
+ * the epoch. Keys may be added; none is renamed or removed. Shapes are at the functions that make them.
+ */
+#ifndef PVEBIND_CLI_H
+#define PVEBIND_CLI_H
+
+#include <argp.h>
+#include <json-c/json.h>
+
+#include "../conf/front.h"
+
+struct cli;
+
+enum cli_operand { CLI_NOTHING, CLI_VMID, CLI_VMID_OPTIONAL, CLI_ADDRESS };
+
+struct cli_command {
+	const char *name;
+	const char *summary;              /* a line of pvebind --help */
+	const char *text;                 /* for pvebind NAME --help, below the summary; may be NULL */
+	enum cli_operand operand;
+	bool changes;                     /* unless --dry-run */
+	const struct argp_option *options; /* its own, out of CLI_OPTION_…; may be NULL */
+	enum front_status (*run)(struct cli *cli);
+};
+
+/* One run of the command. */
+struct cli {
+	struct front front;
+	const struct cli_command *command;
+	const char *operand; /* as typed; NULL for none */
+	unsigned vmid;       /* 0 for none */
+	struct pvb_addr addr;
+	bool json, dry_run;
+	const char *methods; /* NULL for none */
+};
+
+/* Options of commands; args.c puts them into struct cli. */
+enum cli_key { CLI_KEY_JSON = 256, CLI_KEY_DRY_RUN, CLI_KEY_METHODS };
+#define CLI_OPTION_JSON { "json", CLI_KEY_JSON, NULL, 0, "Print one JSON value, for programs", 0 }
+#define CLI_OPTION_DRY_RUN { "dry-run", CLI_KEY_DRY_RUN, NULL, 0, "Only show what would be done", 0 }
+#define CLI_OPTION_DRY_JSON { "json", CLI_KEY_JSON, NULL, 0, "With --dry-run: print one JSON value", 0 }
+#define CLI_OPTIONS_END { .name = NULL }
+
+extern const struct cli_command cli_status, cli_plan, cli_lend, cli_return, cli_reset, cli_recover, cli_config;
+
+/* ---- table.c: aligned columns ---------------------------------------------- */
+
+struct cli_table {
+	unsigned columns;
+	char **cells; /* malloced, row by row */
+	size_t n;
+};
+/* The next cell. Control characters become '?'. Memory that runs out ends the program. */
+void cli_table_add(struct cli_table *table, const char *fmt, ...) PVB_PRINTF(2, 3);
+/* Each row behind indent blanks, no blanks at its end; then empty the table. */
+void cli_table_print(struct cli_table *table, unsigned indent, FILE *out);
+
+/* ---- json.c: values ----------------------------------------------------------- */
+
+/* A string, what is no UTF-8 in it as '?'. */
+struct json_object *cli_json_text(const char *text);
+/* The same, null when it is empty. */
+struct json_object *cli_json_text_or_null(const char *text);
+struct json_object *cli_json_addr(const struct pvb_addr *addr);
+/* [text, …] */
+struct json_object *cli_json_notes(const struct conf_notes *notes);
+/* Print it to stdout, and free it. */
+void cli_json_print(struct json_object *value);
+
+/* ---- device.c: devices as they are at home and now ----------------------------- */
+
+struct cli_device {
+	struct pvb_home home;
+	bool present;           /* else it is not on this host (any more) */
+	struct pvb_function now;
+	bool held;              /* by the lend it was asked about: not home yet */
+	char name[160];         /* of pci.ids; "" when not known */
+	char class_name[64];    /* likewise */
+};
+/* *devices: malloced, n of them. holder: the lend's name, or NULL. flags: as pvb_snapshot_take(). */
+int cli_devices_look(struct pvb_ctx *ctx, const struct pvb_home *homes, size_t n, const char *holder, unsigned flags,
+		     struct cli_device **devices, struct pvb_err *err) PVB_MUST_CHECK;
+/* As a person reads them: "none", "gone", "bochs-drm", "vfio-pci (stays)". */
+const char *cli_driver_now(const struct cli_device *device);
+const char *cli_driver_home(const struct cli_device *device);
+/* A table, with a heading. What pci.ids does not know has its class's name. */
+void cli_devices_text(const struct cli_device *devices, size_t n, FILE *out);
+/* {"address", "id", "subsystem_id", "class", "class_name", "name", "group", "named", "present",
+ *  "driver_now", "driver_home", "home_by_modalias", "stays", "reset_methods"} */
+struct json_object *cli_device_json(const struct cli_device *device);
+
+/* ---- show.c: what would be done --------------------------------------------------- */
+
+/* Operations in order, those that run together marked so. */
+void cli_ops_text(const struct pvb_plan *plan, FILE *out);
+/* [{"stage", "kind", "undo", "device", "argument", "together", "text"}] */
+struct json_object *cli_ops_json(const struct pvb_plan *plan);
+void cli_refusals_text(const struct pvb_refusals *refusals, FILE *out);
+/* [{"name", "device", "allowed", "text"}] */
+struct json_object *cli_refusals_json(const struct pvb_refusals *refusals);
+
+/* The way home of one lend. */
+struct cli_way {
+	struct pvb_lend lend;
+	struct pvb_plan *plan;
+};
+/* -ENOENT: nothing is lent to name. cli_way_clear() is harmless after a failure. */
+int cli_way_find(struct cli *cli, const char *name, struct cli_way *way, struct pvb_err *err) PVB_MUST_CHECK;
+void cli_way_clear(struct cli_way *way);
+void cli_way_text(const struct cli_way *way, FILE *out);
+/* {"lend", "label", "state", "unfinished", "other_boot", "since", "operations"} */
+struct json_object *cli_way_json(const struct cli_way *way);
+
+/* "2026-01-31 12:00:00", local time. */
+const char *cli_time(int64_t seconds, char *buf, size_t size);
+/* Whether a lend waits for `pvebind recover`. */
+bool cli_needs_recovery(const struct pvb_lend *lend);
+
+/* ---- plan.c, for `lend --dry-run` too ------------------------------------------------ */
+
+enum front_status cli_plan_show(struct cli *cli);
+
+/* ---- args.c ---------------------------------------------------------------------------- */
+
+/* Fill *cli from the command line. --help and --version end the program. -EINVAL: *err says what is wrong. */
+int cli_args_parse(struct cli *cli, int argc, char **argv, struct pvb_err *err) PVB_MUST_CHECK;
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who has a node open, whose process it is, and waiting for a vfio group to be let go. */
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "host.h"
+
+#define NODE "/dev/vfio/15"
+
+static struct pvb_holders find(struct host *h, const char *node)
+{
+	struct pvb_holders found;
+
+	assert_int_equal(pvb_holders_find(h->ctx, &node, 1, &found), 0);
+	return found;
+}
+
+static void cgroup_is(struct host *h, const char *cgroup, const char *unit, const char *container, const char *words)
+{
+	struct pvb_holders found;
+	char text[160];
+
+	ft_write(h->t, "proc/812/cgroup", cgroup);
+	found = find(h, NODE);
+	assert_int_equal(found.n, 1);
+	assert_string_equal(found.list[0].unit, unit);
+	assert_string_equal(found.list[0].container, container);
+	assert_string_equal(pvb_holder_describe(&found.list[0], text, sizeof(text)), words);
+	pvb_holders_clear(&found);
+}
+
+static void nobody_is_nobody(void **state)
+{
+	struct host *h = *state;
+	struct pvb_holders found;
+
+	ft_process(h->t, 811, "bash", "bash", "/dev/vfio/16");
+	ft_process(h->t, 812, "init", "init", NULL);
+	ft_write(h->t, "proc/stat", "not a process");
+	found = find(h, NODE);
+	assert_int_equal(found.n, 0);
+	assert_int_equal(found.unreadable, 0);
+	pvb_holders_clear(&found);
+}
+
+static void owners_are_known_by_cgroup(void **state)
+{
+	struct host *h = *state;
+
+	ft_process(h->t, 812, "pipewire", "/usr/bin/pipewire", NODE);
+	cgroup_is(h, "0::/system.slice/pipewire.service\n", "pipewire.service", "", "pipewire (pid 812, pipewire.service)");
+	cgroup_is(h, "0::/user.slice/user-0.slice/user@0.service/session.slice/pipewire.service\n", "user@0.service", "",
+		  "pipewire (pid 812, user@0.service)");
+	cgroup_is(h, "0::/user.slice/user-0.slice/session-3.scope\n", "session-3.scope", "",
+		  "pipewire (pid 812, session-3.scope)");
+	cgroup_is(h, "0::/qemu.slice/101.scope\n", "101.scope", "", "pipewire (pid 812, 101.scope)");
+	cgroup_is(h, "0::/system.slice/system-getty.slice/getty@tty1.service\n", "getty@tty1.service", "",
+		  "pipewire (pid 812, getty@tty1.service)");
+	cgroup_is(h, "0::/lxc/105/ns/system.slice/pipewire.service\n", "", "105", "pipewire (pid 812, container 105)");
+	cgroup_is(h, "0::/lxc.payload.106/init.scope\n", "", "106", "pipewire (pid 812, container 106)");
+	cgroup_is(h, "12:devices:/lxc/107\n1:name=systemd:/lxc/107\n0::/\n", "", "107", "pipewire (pid 812, container 107)");
+	cgroup_is(h, "0::/\n", "", "", "pipewire (pid 812)");
+	cgroup_is(h, "0::/lxc\n", "", "", "pipewire (pid 812)");
+	cgroup_is(h, "", "", "", "pipewire (pid 812)");
+}
+
+static bool know_vm(void *data, int pid, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", (const char *)data);
+	return pid == 4242;
+}
+
+static void vms_are_known_by_name(void **state)
+{
+	struct host *h = *state;
+	struct pvb_holders found;
+	char text[160], vm[] = "VM 101";
+
+	pvb_ctx_set_identify(h->ctx, know_vm, vm);
+	ft_process(h->t, 4242, "kvm", "/usr/bin/kvm -id 101", NODE);
+	ft_process(h->t, 4243, "kvm", "/usr/bin/kvm -id 102", NODE);
+	found = find(h, NODE);
+	assert_int_equal(found.n, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_string_equal(pvb_holder_describe(&found.list[i], text, sizeof(text)),
+				    found.list[i].pid == 4242 ? "VM 101 (kvm, pid 4242)" : "kvm (pid 4243, kvm.service)");
+	assert_string_equal(found.list[0].node, NODE);
+	assert_false(found.list[0].mapped);
+	pvb_holders_clear(&found);
+}
+
+static void each_process_counts_once(void **state)
+{
+	struct host *h = *state;
+	const char *nodes[] = { NODE, "/dev/vfio/16" };
+	struct pvb_holders found;
+
+	ft_process(h->t, 812, "kvm", "kvm", NODE);
+	ft_link(h->t, "proc/812/fd/4", NODE);
+	ft_link(h->t, "proc/812/fd/5", "/dev/vfio/16");
+	assert_int_equal(pvb_holders_find(h->ctx, nodes, 2, &found), 0);
+	assert_int_equal(found.n, 2); /* one per node */
+	pvb_holders_clear(&found);
+}
+
+static void mappings_count(void **state)
+{
+	struct host *h = *state;
+	struct pvb_holders found;
+
+	ft_process(h->t, 812, "Xorg", "Xorg", NULL);
+	ft_write(h->t, "proc/812/maps",
+		 "55d0c8a00000-55d0c8a01000 r--p 00000000 08:01 1234       /usr/bin/Xorg\n"
+		 "7f1c00000000-7f1c00001000 rw-p 00000000 00:00 0 \n"
+		 "7f1c00001000-7f1c00002000 rw-s 00000000 00:06 412        /dev/nvidiactl\n");
+	found = find(h, "/dev/nvidiactl");
+	assert_int_equal(found.n, 1);
+	assert_true(found.list[0].mapped);
+	pvb_holders_clear(&found);
+	found = find(h, "/dev/nvidia0");
+	assert_int_equal(found.n, 0);
+	pvb_holders_clear(&found);
+}
+
+/* Its main thread has ended; another lives on with the descriptors. */
+static void threads_count(void **state)
+{
+	struct host *h = *state;
+	struct pvb_holders found;
+
+	ft_process(h->t, 812, "kvm", "kvm", NULL);
+	ft_remove(h->t, "proc/812/fd/0");
+	ft_mkdir(h->t, "proc/812/task/812/fd");
+	ft_mkdir(h->t, "proc/812/task/813/fd");
+	ft_link(h->t, "proc/812/task/813/fd/9", NODE);
+	found = find(h, NODE);
+	assert_int_equal(found.n, 1);
+	assert_int_equal(found.list[0].pid, 812);
+	pvb_holders_clear(&found);
+}
+
+/* Any error but "it is gone". As root nothing is forbidden, so a file stands where a directory should be. */
+static void unreadable_is_counted(void **state)
+{
+	struct host *h = *state;
+	struct pvb_holders found;
+
+	ft_write(h->t, "proc/812/fd", "");
+	ft_mkdir(h->t, "proc/813"); /* gone between the two looks */
+	found = find(h, NODE);
+	assert_int_equal(found.n, 0);
+	assert_int_equal(found.unreadable, 1);
+	pvb_holders_clear(&found);
+}
+
+static void no_proc_is_an_error(void **state)
+{
+	struct host *h = *state;
+	const char *node = NODE;
+	struct pvb_holders found;
+
+	ft_remove(h->t, "proc");
+	assert_int_equal(pvb_holders_find(h->ctx, &node, 1, &found), -ENOENT);
+}
+
+static void nodes_of_a_function(void **state)
+{
+	struct host *h = *state;
+	struct pvb_function fn;
+	char **nodes;
+
+	ft_preset_gpu(h->t);
+	fn = function_of(h, "0000:01:00.0");
+	ft_remove(h->t, "dev/vfio/15");
+	assert_int_equal(pvb_vfio_nodes(h->ctx, &fn, &nodes), 0);
+	assert_null(nodes[0]);
+	pvb_strv_free(nodes);
+	ft_write(h->t, "dev/vfio/15", "");
+	ft_write(h->t, "dev/vfio/devices/vfio3", "");
+	ft_mkdir(h->t, "sys/bus/pci/devices/0000:01:00.0/vfio-dev/vfio3");
+	assert_int_equal(pvb_vfio_nodes(h->ctx, &fn, &nodes), 0);
+	assert_string_equal(nodes[0], "/dev/vfio/15");
+	assert_string_equal(nodes[1], "/dev/vfio/devices/vfio3");
+	assert_null(nodes[2]);
+	pvb_strv_free(nodes);
+}
+
+/* ---- waiting -------------------------------------------------------------------- */
+
+/* Let another's open of the file block, as the kernel's group lock does while a device is being closed: by a
+ * lease, which the open has to wait for. Returns the pid; the lease goes with the process, after ms. */
+static pid_t hold(struct host *h, unsigned ms)
+{
+	int fds[2];
+	char c = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		int fd = openat(h->t->fd, "dev/vfio/15", O_RDWR);
+
+		signal(SIGIO, SIG_IGN);
+		if (fd < 0 || fcntl(fd, F_SETLEASE, F_WRLCK) < 0 || write(fds[1], &c, 1) != 1)
+			_exit(1);
+		usleep(ms * 1000);
+		_exit(0);
+	}
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &c, 1), 1);
+	close(fds[0]);
+	return pid;
+}
+
+static void let_go(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static int wait_ms(struct host *h, int64_t ms, int64_t *took_ms)
+{
+	int groups[] = { 999, 15 };
+	int64_t start = pvb_now_ns();
+	int r = pvb_vfio_wait_free(h->ctx, groups, 2, start + ms * 1000000);
+
+	*took_ms = (pvb_now_ns() - start) / 1000000;
+	return r;
+}
+
+static void free_groups_are_not_waited_for(void **state)
+{
+	struct host *h = *state;
+	int64_t took;
+
+	assert_int_equal(wait_ms(h, 10000, &took), 0); /* no such nodes */
+	ft_write(h->t, "dev/vfio/15", "");
+	assert_int_equal(wait_ms(h, 10000, &took), 0);
+	assert_in_range(took, 0, 2000);
+	assert_int_equal(wait_ms(h, -5, &took), 0); /* late, but told all the same */
+	assert_int_equal(pvb_vfio_group_busy(h->ctx, 15), 0);
+	assert_int_equal(pvb_vfio_group_busy(h->ctx, 999), 0);
+}
+
+static void deadline_ends_an_open_that_hangs(void **state)
+{
+	struct host *h = *state;
+	int64_t took;
+	pid_t pid;
+
+	ft_write(h->t, "dev/vfio/15", "");
+	pid = hold(h, 20000);
+	assert_int_equal(wait_ms(h, 300, &took), -ETIMEDOUT);
+	assert_in_range(took, 290, 3000);
+	assert_int_equal(pvb_vfio_group_busy(h->ctx, 15), 1);
+	let_go(pid);
+	assert_int_equal(pvb_vfio_group_busy(h->ctx, 15), 0);
+}
+
+static void caller_ends_the_wait(void **state)
+{
+	struct host *h = *state;
+	int64_t took;
+	int fds[2];
+	pid_t pid;
+
+	ft_write(h->t, "dev/vfio/15", "");
+	pid = hold(h, 20000);
+	assert_int_equal(pipe(fds), 0);
+	pvb_ctx_set_cancel_fd(h->ctx, fds[0]);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(wait_ms(h, 15000, &took), -ECANCELED);
+	assert_in_range(took, 0, 3000);
+	close(fds[0]);
+	close(fds[1]);
+	let_go(pid);
+}
+
+static void wait_ends_with_the_holder(void **state)
+{
+	struct host *h = *state;
+	int64_t took;
+	pid_t pid;
+
+	ft_write(h->t, "dev/vfio/15", "");
+	pid = hold(h, 400);
+	assert_int_equal(wait_ms(h, 20000, &took), 0);
+	assert_in_range(took, 100, 10000);
+	let_go(pid);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, host_setup, host_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(nobody_is_nobody),
+		TEST(owners_are_known_by_cgroup),
+		TEST(vms_are_known_by_name),
+		TEST(each_process_counts_once),
+		TEST(mappings_count),
+		TEST(threads_count),
+		TEST(unreadable_is_counted),
+		TEST(no_proc_is_an_error),
+		TEST(nodes_of_a_function),
+		TEST(free_groups_are_not_waited_for),
+		TEST(deadline_ends_an_open_that_hangs),
+		TEST(caller_ends_the_wait),
+		TEST(wait_ends_with_the_holder),
+	};
+
+	return cmocka_run_group_tests_name("holders", tests, NULL, NULL);
+}
