@@ -104,19 +104,33 @@ static int names_add(const struct spot *spot, struct conf_names *names, const ch
 	return conf_copy(names->list[names->n++], PVB_NAME_MAX, name) ? 0 : -EINVAL;
 }
 
-static int devices_parse(const struct spot *spot, void *field, char *value)
+/* Every word of a list; one that has none, as ",", is a slip that would silently mean something else. */
+static int words_parse(const struct spot *spot, void *field, char *value,
+		       int (*add)(const struct spot *spot, void *field, char *word))
 {
-	char *save = NULL;
+	char *save = NULL, *word = strtok_r(value, BLANKS, &save);
 
-	for (char *name = strtok_r(value, BLANKS, &save); name; name = strtok_r(NULL, BLANKS, &save)) {
-		int r = name_check(spot, name);
+	if (!word)
+		return spot_error(spot, "%s", "the list is empty: write a value, or leave the key out");
+	for (; word; word = strtok_r(NULL, BLANKS, &save)) {
+		int r = add(spot, field, word);
 
-		if (r == 0)
-			r = names_add(spot, field, name);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+static int device_add(const struct spot *spot, void *field, char *word)
+{
+	int r = name_check(spot, word);
+
+	return r < 0 ? r : names_add(spot, field, word);
+}
+
+static int devices_parse(const struct spot *spot, void *field, char *value)
+{
+	return words_parse(spot, field, value, device_add);
 }
 
 static bool word_in(const char *words, const char *word)
@@ -130,8 +144,9 @@ static bool word_in(const char *words, const char *word)
 }
 
 /* Up to PVB_NAME_MAX: every method once is 31 characters. */
-static int reset_add(const struct spot *spot, char *methods, const char *word)
+static int reset_add(const struct spot *spot, void *field, char *word)
 {
+	char *methods = field;
 	bool alone = word_in("auto none", word);
 
 	if (!alone && !word_in("flr bus pm device_specific slot", word))
@@ -150,15 +165,7 @@ static int reset_add(const struct spot *spot, char *methods, const char *word)
 
 static int reset_parse(const struct spot *spot, void *field, char *value)
 {
-	char *save = NULL;
-
-	for (char *word = strtok_r(value, BLANKS, &save); word; word = strtok_r(NULL, BLANKS, &save)) {
-		int r = reset_add(spot, field, word);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return words_parse(spot, field, value, reset_add);
 }
 
 static int driver_parse(const struct spot *spot, void *field, char *value)
@@ -197,8 +204,9 @@ static int time_parse(const struct spot *spot, void *field, char *value)
 	return 0;
 }
 
-static int allow_add(const struct spot *spot, struct conf_allows *allows, char *word)
+static int allow_add(const struct spot *spot, void *field, char *word)
 {
+	struct conf_allows *allows = field;
 	char *colon = strchr(word, ':');
 	struct pvb_allow *allow = &allows->list[allows->n];
 	struct pvb_err why;
@@ -219,15 +227,7 @@ static int allow_add(const struct spot *spot, struct conf_allows *allows, char *
 
 static int allow_parse(const struct spot *spot, void *field, char *value)
 {
-	char *save = NULL;
-
-	for (char *word = strtok_r(value, BLANKS, &save); word; word = strtok_r(NULL, BLANKS, &save)) {
-		int r = allow_add(spot, field, word);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return words_parse(spot, field, value, allow_add);
 }
 
 /* The three forms cannot be mixed up: an id has 4 digits before and after its first colon, an

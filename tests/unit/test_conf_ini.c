@@ -275,6 +275,9 @@ static void keys_are_known(void **state)
 	    INI ":2: unknown key 'match' in [defaults]: the keys are devices reset host-driver on-stop on-reboot "
 		"unload console device-timeout hook-timeout guard");
 	bad("[vm 100]\non-stop = keep\n\non-stop = keep\n", INI ":4: on-stop is there twice in [vm 100]: keep one");
+	bad("[vm 100]\nreset = ,\n", INI ":2:");
+	bad("[vm 100]\nreset = ,\n", "the list is empty");
+	bad("[vm 100]\ndevices = , ,\n", "the list is empty");
 	bad("[device gpu]\nmatch = 01:00\nmatch = 02:00\n", INI ":3: match is there twice in [device gpu]");
 }
 
