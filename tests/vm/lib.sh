@@ -167,6 +167,8 @@ state() {
 	while read -r f line; do
 		d=${f%/exe}
 		case $d in "/proc/$$" | "/proc/$BASHPID") continue ;; esac
+		# The kernel's own modprobe, for what is below a device that just came home.
+		[ "$line" != "$(command -v kmod)" ] || continue
 		[ ! -d "$d" ] || echo "process ${d#/proc/} $line"
 	done <<<"$list"
 	find /proc/1/fd/ -type l -printf 'init-fd %f %l\n' | sort
