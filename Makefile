@@ -1,51 +1,163 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # pvebind. `make help` tells what there is.
 
-VERSION := 0.1.0
+VERSION := $(shell sed -n 's/^.define PVB_VERSION "\(.*\)"/\1/p' libbind/pvebind.h)
+SOVERSION = 0
+
 PREFIX ?= /usr
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 BUILD ?= build
 CC ?= cc
-PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
 
 WARNINGS = -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wpointer-arith \
 	-Wwrite-strings -Wcast-qual -Wswitch-enum -Wnull-dereference -Wimplicit-fallthrough
 HARDENING = -fno-common -fstack-protector-strong -D_FORTIFY_SOURCE=2
-CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(HARDENING) $(CFLAGS) $(CPPFLAGS) -fPIC -MMD -MP
-
-LIB_SRC := $(sort $(wildcard libbind/*.c))
-CONF_SRC := $(sort $(wildcard conf/*.c))
-HOOK_SRC := $(sort $(wildcard hook/*.c))
-CLI_SRC := $(sort $(wildcard cli/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
-CONF_OBJ := $(CONF_SRC:%.c=$(BUILD)/%.o)
-HOOK_OBJ := $(HOOK_SRC:%.c=$(BUILD)/%.o)
-CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
-
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) $(HARDENING) $(CFLAGS) $(CPPFLAGS) -fPIC -MMD -MP
+LINK = $(CC) $(CFLAGS) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LIBS = -lkmod -lpci
-CLI_LIBS = -ljson-c
 
-all: $(BUILD)/pvebind-hook $(BUILD)/pvebind
+objects = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(1))))
+LIB_OBJ := $(call objects,libbind/*.c)
+CONF_OBJ := $(call objects,conf/*.c)
+HOOK_OBJ := $(call objects,hook/*.c)
+CLI_OBJ := $(call objects,cli/*.c)
+TEST_OBJ := $(call objects,tests/unit/test_*.c)
+# The made-up machine: a library that plays the kernel, preloaded into the tests, and what builds trees for it.
+KERNEL_SRC := $(shell grep -ls 'include "fk_internal.h"' tests/unit/*.c)
+TREE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls 'include "ft_internal.h"' tests/unit/*.c))
+TESTS := $(TEST_OBJ:$(BUILD)/tests/unit/%.o=$(BUILD)/tests/%)
+STATIC = $(BUILD)/libconf.a $(BUILD)/libpvebind.a
+
+all: $(BUILD)/pvebind-hook $(BUILD)/pvebind $(BUILD)/libpvebind.so ## build hook, command and libraries into build/
+
+# --- building ---------------------------------------------------------------
+
+# V=1 shows the commands.
+say = $(if $(V),,@echo "  $(1)	$@" &&)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,cc) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/libpvebind.a: $(LIB_OBJ)
-	rm -f $@ && $(AR) rcs $@ $^
+	$(call say,ar) rm -f $@ && $(AR) rcs $@ $^
 
 $(BUILD)/libconf.a: $(CONF_OBJ)
-	rm -f $@ && $(AR) rcs $@ $^
+	$(call say,ar) rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/pvebind-hook: $(HOOK_OBJ) $(BUILD)/libconf.a $(BUILD)/libpvebind.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -linih $(LIBS)
+$(BUILD)/libpvebind.so: $(LIB_OBJ) libbind/libpvebind.map
+	$(call say,ld) $(LINK) -shared -Wl,-soname,libpvebind.so.$(SOVERSION) -Wl,--version-script,libbind/libpvebind.map -Wl,-z,defs \
+		-o $@ $(LIB_OBJ) $(LIBS)
 
-$(BUILD)/pvebind: $(CLI_OBJ) $(BUILD)/libconf.a $(BUILD)/libpvebind.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -linih $(LIBS) $(CLI_LIBS)
+$(BUILD)/pvebind-hook: $(HOOK_OBJ) $(STATIC)
+	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS)
 
-clean:
+$(BUILD)/pvebind: $(CLI_OBJ) $(STATIC)
+	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS) -ljson-c
+
+# --- testing ----------------------------------------------------------------
+
+tests: $(TESTS) $(BUILD)/tests/fakekernel.so
+
+$(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TREE_OBJ) $(STATIC)
+	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS) -ljson-c -lcmocka
+
+# Without the sanitizers of those whose writes it takes.
+$(BUILD)/tests/fakekernel.so: $(KERNEL_SRC) $(wildcard tests/unit/*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,so) $(CC) $(filter-out -fsanitize% -fno-sanitize% -MMD -MP,$(ALL_CFLAGS)) -shared -o $@ $(KERNEL_SRC)
+
+CHECK = +@MAKE='$(MAKE)' BUILD='$(BUILD)' CC='$(CC)' tests/check
+BUILD_ALL = $(MAKE) --no-print-directory -j$$(nproc) all
+
+demo: ## lend a card in an emulated host and take it back, with pictures (4 minutes at most)
+	@tests/deps build vm
+	+@echo Building && $(BUILD_ALL)
+	@tests/vm/demo
+
+check: ## unit tests, and the test bed on real kernels (15 minutes at most)
+	$(CHECK)
+
+check-release: ## all of it, on all kernels, with the long scenarios
+	$(CHECK) --release
+
+unit: ## the unit tests alone: no root, no hardware, no network
+	$(CHECK) --unit
+
+vm: ## a shell in the emulated host; ARGS='--kernel 7 gpu nic' chooses kernel and devices
+	@tests/deps build vm
+	+@echo Building && $(BUILD_ALL)
+	@tests/vm/run --shell $(ARGS)
+
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+dev: ## the unit tests with sanitizers, and clang, both with -Werror
+	+@echo 'With gcc and its sanitizers'
+	+@$(MAKE) --no-print-directory BUILD=$(BUILD)/dev HARDENING=-fno-common CFLAGS='-O1 -g -Werror $(SANITIZE)' unit
+	+@echo 'With clang'
+	+@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang CFLAGS='-O2 -g -Werror' -j$$(nproc) all tests
+	@echo "clang is content, too"
+
+SCRIPTS = .ci/run tests/check tests/deps tests/vm/kernels tests/vm/initrd tests/vm/initrd-init tests/vm/demo-init \
+	tests/vm/guest-init tests/vm/guest-run $(wildcard tests/vm/*.sh tests/vm/scenarios/*.sh)
+lint: ## shellcheck, the manual pages, and how far clang-format would go
+	@for f in $(wildcard */*.c); do clang-format $$f | diff $$f - | grep -c '^<' | \
+		sed "/^0/d; s|$$| lines of $$f would be formatted otherwise|"; done
+	mandoc -Tlint -Wwarning doc/*.[1-8]
+	shellcheck $(SCRIPTS)
+
+# --- installing -------------------------------------------------------------
+
+INSTALLED = $(PREFIX)/sbin/pvebind $(PREFIX)/libexec/pvebind/pvebind-hook $(PREFIX)/include/pvebind.h \
+	$(LIBDIR)/libpvebind.a $(LIBDIR)/libpvebind.so $(LIBDIR)/libpvebind.so.$(SOVERSION) \
+	$(LIBDIR)/pkgconfig/pvebind.pc \
+	$(PREFIX)/share/man/man8/pvebind.8 $(PREFIX)/share/man/man8/pvebind-hook.8 $(PREFIX)/share/man/man5/pvebind.ini.5 \
+	$(PREFIX)/share/doc/pvebind/examples/pvebind.ini
+
+install: all ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
+	install -D -m 755 $(BUILD)/pvebind $(DESTDIR)$(PREFIX)/sbin/pvebind
+	install -D -m 755 $(BUILD)/pvebind-hook $(DESTDIR)$(PREFIX)/libexec/pvebind/pvebind-hook
+	install -D -m 644 libbind/pvebind.h $(DESTDIR)$(PREFIX)/include/pvebind.h
+	install -D -m 644 $(BUILD)/libpvebind.a $(DESTDIR)$(LIBDIR)/libpvebind.a
+	install -D -m 644 $(BUILD)/libpvebind.so $(DESTDIR)$(LIBDIR)/libpvebind.so.$(SOVERSION)
+	ln -sf libpvebind.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libpvebind.so
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	sed 's|@VERSION@|$(VERSION)|; s|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' libbind/pvebind.pc.in \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/pvebind.pc
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 doc/pvebind.8 doc/pvebind-hook.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 doc/pvebind.ini.5
+	install -D -m 644 conf/pvebind.ini $(DESTDIR)$(PREFIX)/share/doc/pvebind/examples/pvebind.ini
+
+uninstall: ## remove what install made; bring home what is lent first (pvebind status)
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	-rmdir $(addprefix $(DESTDIR)$(PREFIX)/,libexec/pvebind share/doc/pvebind/examples share/doc/pvebind)
+
+DEB = $(BUILD)/deb/pvebind-$(VERSION)
+deb: ## Debian packages, into build/deb/
+	@tests/deps build unit deb
+	rm -rf $(BUILD)/deb
+	mkdir -p $(DEB)
+	tar -c --exclude=./build --exclude=./.git . | tar -x -C $(DEB)
+	cp -R packaging/debian $(DEB)/debian
+	cd $(DEB) && env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS dpkg-buildpackage -b -us -uc
+	@if command -v lintian >/dev/null; then lintian --allow-root --info $(BUILD)/deb/*.changes; fi
+	@ls $(BUILD)/deb/*.deb
+
+dist: ## the source as committed, build/pvebind-VERSION.tar.gz
+	@mkdir -p $(BUILD)
+	git archive --prefix=pvebind-$(VERSION)/ -o $(BUILD)/pvebind-$(VERSION).tar.gz HEAD
+	@ls $(BUILD)/pvebind-$(VERSION).tar.gz
+
+deps: ## install what building and the unit tests need
+	@tests/deps build unit
+
+clean: ## remove build/ (downloaded kernels stay in ~/.cache/pvebind)
 	rm -rf $(BUILD)
 
--include $(LIB_OBJ:.o=.d) $(CONF_OBJ:.o=.d) $(HOOK_OBJ:.o=.d) $(CLI_OBJ:.o=.d)
-.PHONY: all clean
+help: ## this
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r t h; do \
+		printf '%-14s %s\n' "$$t" "$$h"; done
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/unit/*.d)
+.PHONY: all tests demo check check-release unit vm dev lint install uninstall deb dist deps clean help
