@@ -104,7 +104,8 @@ static int driver_bind(struct pvb_step *step, const char *driver, struct pvb_err
 		return r;
 	if (!strcmp(now, driver))
 		return 0;
-	if (written == -ENOENT)
+	/* Its probe may say ENOENT, too. */
+	if (written == -ENOENT && !driver_registered(step->ctx, driver))
 		return pvb_err_set(err, -ENOENT, "the driver %s is not there: its module is missing or could not be loaded", driver);
 	return pvb_err_set(err, written < 0 ? written : -EIO, "%s did not take it: %s; dmesg may say why", driver,
 			   written < 0 ? strerror(-written) : "the kernel shows no driver");

@@ -71,12 +71,35 @@ static int home_apply(struct pvb_session *s, const struct pvb_plan *plan, int jo
 			   s->label, first.text, s->name);
 }
 
+static void list_add(char *list, size_t size, const struct pvb_addr *addr)
+{
+	size_t used = strlen(list);
+	char text[PVB_ADDR_MAX];
+
+	snprintf(list + used, size - used, "%s%s", used ? ", " : "", pvb_addr_format(addr, text));
+}
+
+/* What was on vfio before the lend has not moved: it is where it was, which is not home. */
+static void home_say(const struct pvb_session *s, const struct pvb_plan *plan)
+{
+	char home[400] = "", stays[400] = "";
+
+	for (size_t i = 0; i < pvb_plan_num_devices(plan); i++) {
+		const struct pvb_home *device = pvb_plan_device(plan, i);
+
+		list_add(device->stays ? stays : home, sizeof(home), &device->addr);
+	}
+	if (*stays)
+		pvb_log(s->ctx, PVB_NOTICE, "%s: %s stays on vfio, where it was before", s->label, stays);
+	if (*home || !*stays)
+		pvb_log(s->ctx, PVB_NOTICE, "%s: %s home again (%lld ms)", s->label, home, pvb_session_elapsed_ms(s));
+}
+
 /* Everything lent to the session's name, home; the lend's lock is held. wait: whether a holder may still let go. */
 int pvb_home_bring(struct pvb_session *s, struct pvb_err *err)
 {
 	_cleanup_close_ int journal_fd = -1;
 	struct pvb_plan *plan = NULL;
-	char list[400];
 	int r = pvb_plan_return(s->ctx, s->name, &plan, err);
 
 	if (r < 0)
@@ -93,8 +116,7 @@ int pvb_home_bring(struct pvb_session *s, struct pvb_err *err)
 			r = home_apply(s, plan, journal_fd, err);
 	}
 	if (r == 0)
-		pvb_log(s->ctx, PVB_NOTICE, "%s: %s home again (%lld ms)", s->label, pvb_plan_devices_text(plan, list, sizeof(list)),
-			pvb_session_elapsed_ms(s));
+		home_say(s, plan);
 	pvb_plan_free(plan);
 	return r;
 }

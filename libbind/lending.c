@@ -196,10 +196,11 @@ static int firmware_note(struct pvb_builder *b)
 			addr);
 }
 
-/* The card that shows the console: its vtconsole is unbound before the driver goes. Where another card stays,
- * the kernel would move the terminals by itself, but not once a vtconsole has been bound by hand, as every
- * return of ours does: then it keeps them on a frame buffer that is no more and dies of the next character
- * (tried on 6.1 and 7.x). So it is unbound there as well, and bound again when the driver has gone. */
+/* The card that shows the console: its vtconsole is unbound before the driver goes. Where another card stays, the
+ * kernel leaves the terminals on the dummy console all the same (tried on 6.1, 6.12, 7.x), and once a vtconsole has
+ * been bound by hand, as every return of ours does, it even keeps them on a frame buffer that is no more and
+ * dies of the next character (fbcon_unbind(); 6.1, 7.x). So it is unbound there as well, and bound again, to the
+ * other card, when the driver has gone. A card that does not show the console needs none of this. */
 static int console_plan(struct pvb_builder *b)
 {
 	bool ours = b->console.shown;
