@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lending to a VM and taking back from it: the design's table of what happens when. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "front.h"
 
@@ -98,19 +103,54 @@ enum front_status front_lend(struct front *front, unsigned vmid)
 	return status;
 }
 
+#define CONFIG_WAIT_MS 1000
+
+/* Whether VM vmid's config says that a backup is going on. */
+static bool backup_locked(struct pvb_ctx *ctx, unsigned vmid)
+{
+	struct conf_vm vm = { .vmid = 0 };
+	struct pvb_err ignored;
+	bool locked = conf_vm_load(ctx, vmid, NULL, &vm, &ignored) == 0 && !strcmp(vm.lock, "backup");
+
+	conf_vm_clear(&vm);
+	return locked;
+}
+
+/* The same in a child: /etc/pve is a FUSE file system, and one that hangs must not keep a card from coming home.
+ * No answer in time means no backup. */
+static bool backup_locked_bounded(struct pvb_ctx *ctx, unsigned vmid)
+{
+	struct pollfd end = { .events = POLLIN };
+	int status = 1, null;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return false;
+	if (pid == 0) {
+		/* It may outlive us: Proxmox VE reads our stdout to its end. */
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		for (int fd = 0; fd <= 2; fd++)
+			if (null < 0 || dup2(null, fd) < 0)
+				close(fd);
+		_exit(backup_locked(ctx, vmid) ? 0 : 1);
+	}
+	end.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (end.fd < 0 || poll(&end, 1, CONFIG_WAIT_MS) != 1) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, WNOHANG);
+	} else {
+		waitpid(pid, &status, 0);
+	}
+	if (end.fd >= 0)
+		close(end.fd);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 /* A backup in stop mode of a VM that ran: it was stopped for it and is started again at once. A lend that
  * the backup itself began (of a stopped VM) ends with it. The config may be gone: then there is no backup. */
 static bool backup_pending(struct front *front, unsigned vmid, const struct pvb_lend *lend)
 {
-	struct conf_vm vm = { .vmid = 0 };
-	struct pvb_err ignored;
-	bool pending;
-
-	if (!strcmp(lend->settings.tag, "backup"))
-		return false;
-	pending = conf_vm_load(front->ctx, vmid, NULL, &vm, &ignored) == 0 && !strcmp(vm.lock, "backup");
-	conf_vm_clear(&vm);
-	return pending;
+	return strcmp(lend->settings.tag, "backup") != 0 && backup_locked_bounded(front->ctx, vmid);
 }
 
 static unsigned stop_flags(struct front *front, unsigned vmid, const struct pvb_lend *lend)

@@ -234,27 +234,59 @@ static int round_wait(struct apply *a)
 	return 0;
 }
 
-static int64_t deadline_of(const struct apply *a, const struct pvb_worker *worker)
+static int64_t deadline_now(const struct apply *a)
 {
 	int64_t own = pvb_now_ns() + (int64_t)a->run.plan->journal.lend.settings.device_timeout_ms * 1000000;
 
 	/* The way home has the device's own time even where the hook's is used up: never half-way. */
-	return worker->device >= 0 && !a->home && a->run.deadline_ns < own ? a->run.deadline_ns : own;
+	return !a->home && a->run.deadline_ns < own ? a->run.deadline_ns : own;
+}
+
+/* What never ran, or hangs since before, is not home and not lent. */
+static int worker_launch(struct apply *a, struct pvb_worker *worker)
+{
+	char prefix[PVB_ADDR_MAX + 2], what[320];
+	int r;
+
+	worker_prefix(a, worker->device, prefix);
+	if (worker->device >= 0 &&
+	    pvb_stuck_check(a->run.ctx, &a->run.plan->journal.lend.devices[worker->device].addr, what, sizeof(what)) < 0) {
+		failure_keep(a, worker->device, -PVB_EATTENTION, "%shangs in the kernel since an earlier try, in %s: left alone", prefix, what);
+		return -PVB_EATTENTION;
+	}
+	if (a->home && worker->device >= 0 && a->run.lock_fds && a->run.lock_fds[worker->device] < 0) {
+		failure_keep(a, worker->device, -PVB_EATTENTION, "%sanother process hangs in it: left alone", prefix);
+		return -PVB_EATTENTION;
+	}
+	worker->deadline_ns = deadline_now(a);
+	r = pvb_worker_start(&a->run, worker);
+	if (r < 0)
+		failure_keep(a, worker->device, r, "%scannot start its worker: %s", prefix, strerror(-r));
+	return r;
+}
+
+static void workers_give_up(struct apply *a, int code)
+{
+	for (size_t i = 0; i < a->num_workers; i++) {
+		if (!a->workers[i].running)
+			continue;
+		a->workers[i].running = false;
+		kill(a->workers[i].pid, SIGKILL);
+		failure_keep(a, a->workers[i].device, code, "cannot wait for a worker: %s", strerror(-code));
+	}
 }
 
 static int stage_run(struct apply *a)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < a->num_workers; i++) {
-		a->workers[i].deadline_ns = deadline_of(a, &a->workers[i]);
-		r = pvb_worker_start(&a->run, &a->workers[i]);
+	for (size_t i = 0; i < a->num_workers && (r == 0 || a->home); i++)
+		r = worker_launch(a, &a->workers[i]);
+	while (workers_running(a)) {
+		r = round_wait(a);
+		if (r < 0)
+			workers_give_up(a, r);
 	}
-	if (r < 0)
-		failure_keep(a, -1, r, "cannot start a worker: %s", strerror(-r));
-	while (workers_running(a))
-		if (round_wait(a) < 0)
-			return -ENOMEM;
 	return a->err->code;
 }
 
@@ -270,6 +302,8 @@ static int stages_run(struct apply *a)
 			r = op_assign(a, i);
 		if (r == 0)
 			r = stage_run(a);
+		else
+			failure_keep(a, -1, r, "out of memory");
 		workers_clear(a);
 		if (r < 0 && !a->home)
 			return r;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lend, take back, recover. */
+#include <poll.h>
 #include <string.h>
 
 #include "internal.h"
@@ -45,6 +46,14 @@ static int lend_undo(struct pvb_session *s, struct pvb_err *err)
 	return err->code;
 }
 
+/* Asked to stop after the last wait: who asked is gone, and nobody else would end the lend. */
+static bool cancel_pending(const struct pvb_session *s)
+{
+	struct pollfd cancel = { .fd = s->ctx->cancel_fd, .events = POLLIN };
+
+	return poll(&cancel, 1, 0) == 1;
+}
+
 static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
 {
 	_cleanup_close_ int journal_fd = pvb_journal_create(s->ctx, &plan->journal, err);
@@ -56,6 +65,8 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 	r = pvb_session_claim(s, err);
 	if (r == 0)
 		r = pvb_apply(s->ctx, plan, journal_fd, s->lock_fds, s->deadline_ns, NULL, err);
+	if (r == 0 && cancel_pending(s))
+		r = pvb_err_set(err, -ECANCELED, "%s: asked to stop", s->label);
 	if (r == 0) {
 		r = pvb_journal_state(journal_fd, PVB_LENT, 0);
 		if (r < 0)
@@ -72,7 +83,7 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
  * or only keeps its devices on vfio, is brought home. *settled: the plan must be made anew. */
 static int other_settle(struct pvb_session *s, const char *name, bool *settled, struct pvb_err *err)
 {
-	struct pvb_lend lend;
+	struct pvb_lend lend = { .num_devices = 0 };
 	struct pvb_session other;
 	int r = pvb_session_open(s->ctx, name, name, s->deadline_ns - pvb_now_ns(), &other, err);
 
@@ -89,8 +100,7 @@ static int other_settle(struct pvb_session *s, const char *name, bool *settled, 
 		r = pvb_home_bring(&other, err);
 		*settled = r == 0;
 	}
-	if (r == 0 || r != -ENOENT)
-		pvb_lend_clear(&lend);
+	pvb_lend_clear(&lend);
 	pvb_session_close(&other);
 	return r;
 }
@@ -114,6 +124,16 @@ static int others_settle(struct pvb_session *s, const struct pvb_plan *plan, boo
 	return 0;
 }
 
+/* Another's lend is settled only when nothing else speaks against this one (group-shared: because of a held member). */
+static bool only_held(const struct pvb_plan *plan)
+{
+	for (size_t i = 0; i < plan->refusals.n; i++)
+		if (!plan->refusals.list[i].allowed && strcmp(plan->refusals.list[i].name, "held") != 0 &&
+		    strcmp(plan->refusals.list[i].name, "group-shared") != 0)
+			return false;
+	return true;
+}
+
 static void plan_say(struct pvb_session *s, const struct pvb_plan *plan)
 {
 	char list[400];
@@ -133,12 +153,12 @@ static int lend_prepare(struct pvb_session *s, const struct pvb_request *request
 
 		if (r < 0)
 			return r;
-		if (pvb_plan_refused(plan))
+		if (pvb_plan_refused(plan) && only_held(plan))
 			r = others_settle(s, plan, &settled, err);
 		if (r == 0 && !settled)
 			r = refusals_say(s, plan, err);
 		if (r == 0 && !settled)
-			r = pvb_session_lock_devices(s, plan, err);
+			r = pvb_session_lock_devices(s, plan, false, err);
 		if (r == 0 && !settled && !pvb_session_devices_taken(s, plan)) {
 			*out = plan;
 			return 0;
@@ -174,11 +194,18 @@ static bool lend_on_vfio(struct pvb_ctx *ctx, const struct pvb_lend *lend)
 }
 
 /* The settings may have changed since, the devices not. */
-static int lend_renew(struct pvb_session *s, const struct pvb_request *request, struct pvb_err *err)
+static int lend_renew(struct pvb_session *s, const struct pvb_request *request, const struct pvb_lend *lend,
+		      struct pvb_err *err)
 {
 	_cleanup_close_ int fd = pvb_journal_open(s->ctx, s->name, err);
-	int r = fd < 0 ? fd : pvb_journal_settings(fd, &request->settings);
+	struct pvb_settings settings = request->settings;
+	int r = fd < 0 ? fd : 0;
 
+	/* What began it stays what began it; a lend that was only kept begins anew. */
+	if (lend->state != PVB_KEPT)
+		memcpy(settings.tag, lend->settings.tag, sizeof(settings.tag));
+	if (r == 0)
+		r = pvb_journal_settings(fd, &settings);
 	if (r == 0)
 		r = pvb_journal_state(fd, PVB_LENT, 0);
 	if (r < 0)
@@ -204,7 +231,7 @@ static int before_settle(struct pvb_session *s, const struct pvb_request *reques
 			r = refusals_say(s, plan, err);
 	}
 	if (r == 0 && *done)
-		r = lend_renew(s, request, err);
+		r = lend_renew(s, request, &lend, err);
 	else if (r == 0) {
 		pvb_log(s->ctx, PVB_NOTICE, "%s: bringing home first what was left from before (%s)", s->label,
 			pvb_state_name(lend.state));
@@ -280,6 +307,7 @@ static int lend_keep(struct pvb_session *s, enum pvb_state state, const char *wh
 static int return_locked(struct pvb_session *s, unsigned flags, struct pvb_err *err)
 {
 	struct pvb_lend lend;
+	bool whole;
 	int r = pvb_lend_read(s->ctx, s->name, &lend, err);
 
 	if (r == -ENOENT) {
@@ -290,9 +318,11 @@ static int return_locked(struct pvb_session *s, unsigned flags, struct pvb_err *
 		return r;
 	snprintf(s->label, sizeof(s->label), "%s", lend.label);
 	s->deadline_ns = s->start_ns + (int64_t)lend.settings.hook_timeout_ms * 1000000;
-	if (flags & PVB_RETURN_KEEP)
+	/* lend.unfinished says nothing here: the lock is held, by us. */
+	whole = lend.state == PVB_LENT || lend.state == PVB_RUNNING || lend.state == PVB_KEPT;
+	if (flags & PVB_RETURN_KEEP && whole)
 		r = lend_keep(s, PVB_LENT, "it starts again at once", err);
-	else if (lend.settings.keep_on_stop && !(flags & PVB_RETURN_HOME) && !lend.unfinished)
+	else if (lend.settings.keep_on_stop && !(flags & PVB_RETURN_HOME) && whole)
 		r = lend_keep(s, PVB_KEPT, "on-stop = keep", err);
 	else
 		r = pvb_home_bring(s, err);
@@ -327,7 +357,7 @@ static int recover_one(struct pvb_ctx *ctx, const char *name, unsigned *recovere
 		r = pvb_lend_read(ctx, name, &lend, err);
 	if (r < 0) {
 		pvb_session_close(&s);
-		return r == -ENOENT || r == -EBUSY ? 0 : r; /* done meanwhile, or being worked on */
+		return r == -ENOENT || r == -EBUSY ? (err->code = 0) : r; /* done meanwhile, or being worked on */
 	}
 	snprintf(s.label, sizeof(s.label), "%s", lend.label);
 	if (lend.state == PVB_LENDING || lend.state == PVB_RETURNING || lend.state == PVB_FAILED || lend.other_boot) {

@@ -78,12 +78,17 @@ int pvb_effect_override(struct pvb_step *step, struct pvb_err *err)
 
 int pvb_effect_override_undo(struct pvb_step *step, struct pvb_err *err)
 {
-	char now[PVB_NAME_MAX];
+	const struct pvb_home *home = pvb_step_home(step);
+	char now[PVB_NAME_MAX], target[PVB_NAME_MAX];
 
 	step->quiet = true;
 	if (pvb_step_gone(step))
 		return 0;
-	if (pvb_override_read(step->ctx, &pvb_step_home(step)->addr, now) == 0 && !strcmp(now, pvb_step_home(step)->override))
+	target_driver(step->ctx, step->op->arg, target, sizeof(target));
+	if (pvb_override_read(step->ctx, &home->addr, now) == 0 &&
+	    (!strcmp(now, home->override) ||
+	     /* Death between the intent and its effect: what is there is not ours. */
+	     (!*home->override && !home->by_modalias && strcmp(now, target) != 0 && strcmp(now, home->driver) != 0)))
 		return 0;
 	return override_write(step, pvb_step_home(step)->override, err);
 }
@@ -193,6 +198,9 @@ int pvb_effect_unbind_undo(struct pvb_step *step, struct pvb_err *err)
 
 	if (pvb_step_gone(step))
 		return 0;
+	step->quiet = !*pvb_step_home(step)->driver && !pvb_step_home(step)->by_modalias;
+	if (step->quiet)
+		return 0; /* host-driver = none */
 	r = home_find(step, driver, sizeof(driver), err);
 	if (r == 0)
 		r = pvb_step_driver(step, now, sizeof(now), err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What one PCI function is, read from sysfs without ever taking its device lock. */
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -131,7 +133,7 @@ static void reset_methods_read(struct pvb_ctx *ctx, struct pvb_function *fn)
 
 int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct pvb_function *fn)
 {
-	char path[PVB_PATH_MAX];
+	char path[PVB_PATH_MAX], what[320];
 	int r;
 
 	memset(fn, 0, sizeof(*fn));
@@ -145,7 +147,9 @@ int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct p
 		return r;
 	fn->bridge = pvb_sysfs_exists(ctx, pvb_device_path(addr, "pci_bus", path));
 	sriov_read(ctx, fn);
-	config_read(ctx, fn);
+	/* While a reset goes on, reading the configuration space waits for it, uninterruptibly (pci_dev_lock()). */
+	if (pvb_stuck_check(ctx, addr, what, sizeof(what)) == 0)
+		config_read(ctx, fn);
 	bridges_read(ctx, fn);
 	reset_methods_read(ctx, fn);
 	return 0;
@@ -159,6 +163,16 @@ int pvb_override_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, char buf
 	if (r == 0 && !strcmp(buf, "(null)"))
 		*buf = '\0';
 	return r;
+}
+
+/* A child that hangs outlives us: whoever reads our stdout to its end must not wait for it. */
+static void stdio_leave(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			close(fd);
 }
 
 /* In the child: one record a function; the parent sees by its absence which one hangs. */
@@ -200,6 +214,7 @@ int pvb_overrides_read(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n)
 		pid = fork();
 		if (pid == 0) {
 			close(fds[0]);
+			stdio_leave();
 			overrides_send(ctx, fns, n, fds[1]);
 			_exit(0);
 		}
@@ -208,10 +223,13 @@ int pvb_overrides_read(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n)
 		close(fds[0]);
 		if (pid < 0)
 			return -EAGAIN;
-		if (got < n)
+		if (got < n) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, WNOHANG);
 			fns[got++].override_unknown = true;
-		else
+		} else {
 			waitpid(pid, NULL, 0);
+		}
 		fns += got;
 		n -= got;
 	}

@@ -54,6 +54,8 @@ static int reset_do(struct pvb_step *step, struct pvb_err *err)
 	r = pvb_reset_function(step->ctx, &pvb_step_home(step)->addr, step->op->arg, how, sizeof(how), err);
 	step->quiet = false;
 	step->warn = r < 0;
+	if (r < 0 && step->lend->by_hand)
+		return r;
 	if (r < 0)
 		snprintf(step->text, sizeof(step->text), "not reset: %.350s", err->text);
 	else
@@ -96,11 +98,16 @@ static int slot_reset_do(struct pvb_step *step, struct pvb_err *err)
 		return r;
 	n = slot_members(step, &slot, members, ARRAY_SIZE(members));
 	step->quiet = true;
+	if (!slot_on_vfio(step, members, n, &bridge) && step->lend->by_hand)
+		return pvb_err_set(err, -ENOTTY, "%.40s cannot be reset function by function, and to be reset as a whole it must be on vfio-pci: lend it first",
+				   step->op->arg);
 	if (!slot_on_vfio(step, members, n, &bridge))
 		return 0;
 	r = pvb_reset_slot(step->ctx, members, n, &bridge, how, sizeof(how), err);
 	step->quiet = false;
 	step->warn = r < 0;
+	if (r < 0 && step->lend->by_hand)
+		return r;
 	if (r == -ENOTTY)
 		snprintf(step->text, sizeof(step->text), "%s has nothing to be reset with: the next user gets it as this one left it", step->op->arg);
 	else if (r < 0)
@@ -167,6 +174,22 @@ static int console_move_do(struct pvb_step *step, struct pvb_err *err)
 	return 0;
 }
 
+/* A card that is not home yet may bring the frame buffer: then this is to be done again by recover. */
+static bool card_away(const struct pvb_step *step)
+{
+	char path[PVB_PATH_MAX], driver[PVB_NAME_MAX];
+
+	for (size_t i = 0; i < step->lend->num_devices; i++) {
+		const struct pvb_home *home = &step->lend->devices[i];
+
+		if (*home->driver && !home->stays && pvb_sysfs_exists(step->ctx, pvb_device_path(&home->addr, "", path)) &&
+		    pvb_sysfs_link(step->ctx, pvb_device_path(&home->addr, "driver", path), driver, sizeof(driver)) == 0 &&
+		    strcmp(driver, home->driver) != 0)
+			return true;
+	}
+	return false;
+}
+
 static int console_back(struct pvb_step *step, const struct pvb_shared *shared, struct pvb_err *err)
 {
 	int r = console_bound_mark(step, err);
@@ -175,7 +198,7 @@ static int console_back(struct pvb_step *step, const struct pvb_shared *shared, 
 		r = pvb_console_restore(step->ctx, shared->home, err);
 	step->quiet = false;
 	snprintf(step->text, sizeof(step->text), "console on the screen again (%s)", shared->home);
-	if (r != -ENODEV)
+	if (r != -ENODEV || card_away(step))
 		return r;
 	/* Another lend's card may bring a frame buffer yet. */
 	step->quiet = !pvb_shared_last(shared, step->lend->name);

@@ -82,6 +82,8 @@ static int home_decide(struct pvb_builder *b, size_t i, struct pvb_home *home)
 		return 0;
 	}
 	home_identify(home, fn);
+	snprintf(home->was_driver, sizeof(home->was_driver), "%s", fn->driver);
+	snprintf(home->was_module, sizeof(home->was_module), "%s", fn->module);
 	home->stays = fn->vfio;
 	if (!fn->vfio) {
 		snprintf(home->driver, sizeof(home->driver), "%s", fn->driver);

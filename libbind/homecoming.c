@@ -35,21 +35,18 @@ static int groups_wait(struct pvb_session *s, const struct pvb_plan *plan, struc
 static int records_remove(struct pvb_session *s, const struct pvb_plan *plan, const bool *failed, struct pvb_err *err)
 {
 	char holder[32];
-	bool all = true;
 	int r = 0;
 
 	for (size_t i = 0; i < s->num_devices; i++) {
-		if (failed && failed[i]) {
-			all = false;
+		if (failed && failed[i])
 			continue;
-		}
 		if (pvb_device_holder(s->ctx, &pvb_plan_device(plan, i)->addr, holder, sizeof(holder)) == 0 &&
 		    strcmp(holder, s->name) != 0)
 			continue;
 		if (r == 0)
 			r = pvb_record_remove(s->ctx, &s->devices[i]);
 	}
-	if (r == 0 && all)
+	if (r == 0 && !failed)
 		r = pvb_journal_remove(s->ctx, s->name);
 	return r < 0 ? pvb_err_set(err, r, "cannot remove the records of %s in /" PVB_STATE_DIR ": %s", s->name, strerror(-r)) : 0;
 }
@@ -60,8 +57,10 @@ static int home_apply(struct pvb_session *s, const struct pvb_plan *plan, int jo
 	struct pvb_err first = { .code = 0 };
 	int r = pvb_journal_state(journal_fd, PVB_RETURNING, 0);
 
-	if (!failed || r < 0)
-		return pvb_err_set(err, r < 0 ? r : -ENOMEM, "cannot write the journal of %s: %s", s->name, strerror(r < 0 ? -r : ENOMEM));
+	if (!failed)
+		return pvb_err_set(err, -ENOMEM, "out of memory");
+	if (r < 0)
+		pvb_log(s->ctx, PVB_WARNING, "cannot write the journal of %s: %s; going home all the same", s->name, strerror(-r));
 	r = pvb_apply(s->ctx, plan, journal_fd, s->lock_fds, s->deadline_ns, failed, &first);
 	if (r == 0)
 		return records_remove(s, plan, NULL, err);
@@ -107,7 +106,7 @@ int pvb_home_bring(struct pvb_session *s, struct pvb_err *err)
 	journal_fd = pvb_journal_open(s->ctx, s->name, err);
 	r = journal_fd < 0 ? journal_fd : 0;
 	if (r == 0 && !s->num_devices)
-		r = pvb_session_lock_devices(s, plan, err);
+		r = pvb_session_lock_devices(s, plan, true, err);
 	if (r == 0 && plan->journal.lend.other_boot) {
 		r = records_remove(s, plan, NULL, err); /* the boot has put everything home already */
 	} else if (r == 0) {

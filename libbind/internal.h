@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of libbind share among themselves. Files call only downwards:
- *   err addr ctx → sysfs module names → device snapshot holders vfio critical (disk nic) console reset slot
- *   → refusal request line record stuck shared → op journal lend → judge → plan home lending
+ *   err addr ctx → sysfs module names → line record stuck → device snapshot holders vfio critical (disk nic) console reset slot
+ *   → refusal request shared → op journal lend → judge → plan home lending
  *   → power binding effect → worker apply → session homecoming → bind manual
  * All functions return 0 or -errno; those without a struct pvb_err leave the
  * sentence to their caller, who knows what it was for.
@@ -243,7 +243,8 @@ struct pvb_journal {
 	size_t num_ops;
 	bool torn;                       /* the last record was cut: its writer died in it */
 };
-/* -ENOENT: no such lend. Only the records up to the first bad one count. Takes no lock. */
+/* -ENOENT: no such lend. -EBADMSG: damaged; -EPROTO: of another format. A line that its writer died in counts for
+ * nothing. Takes no lock. */
 int pvb_journal_read(struct pvb_ctx *ctx, const char *name, struct pvb_journal *journal, struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_journal_clear(struct pvb_journal *journal);
 /* Write the whole plan as a new journal, in state lending; it appears whole or not at all. Returns
@@ -417,7 +418,7 @@ int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, i
 		     struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_session_close(struct pvb_session *s);
 /* Lock the plan's devices, which come in address order, as every lend takes its locks. */
-int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan, bool home, struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_session_unlock_devices(struct pvb_session *s);
 /* Whether a locked device has come to belong to another lend since the plan was made. */
 bool pvb_session_devices_taken(const struct pvb_session *s, const struct pvb_plan *plan);

@@ -136,6 +136,8 @@ static int device_write(int fd, const struct pvb_home *home)
 	pvb_line_number(&line, "by-modalias", home->by_modalias);
 	pvb_line_text(&line, "driver", home->driver);
 	pvb_line_text(&line, "module", home->module);
+	pvb_line_text(&line, "was-driver", home->was_driver);
+	pvb_line_text(&line, "was-module", home->was_module);
 	pvb_line_text(&line, "modalias", home->modalias);
 	pvb_line_text(&line, "reset-methods", home->reset_methods);
 	return line_write(fd, &line);

@@ -98,8 +98,14 @@ static int held_judge(struct judgement *j, const struct pvb_function *fn)
 	struct pvb_err err;
 	int r = pvb_device_holder(j->ctx, &fn->addr, name, sizeof(name));
 
-	if (r < 0 || !strcmp(name, j->request->name) || pvb_lend_read(j->ctx, name, &lend, &err) < 0)
+	if (r < 0 || !strcmp(name, j->request->name))
 		return 0;
+	r = pvb_lend_read(j->ctx, name, &lend, &err);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return pvb_refuse(j->refusals, "held", &fn->addr, "%s is lent to %s: %s",
+				  pvb_addr_format(&fn->addr, addr), name, err.text);
 	since_format(lend.since, since, sizeof(since));
 	r = pvb_refuse(j->refusals, "held", &fn->addr,
 		       "%s is lent to %s since %s (%s): stop %s first, or bring it home with: pvebind return %s",
@@ -182,7 +188,7 @@ int pvb_judge(struct pvb_ctx *ctx, const struct pvb_request *request, const stru
 	for (size_t i = 0; r == 0 && i < pvb_snapshot_count(snapshot); i++)
 		if (!pvb_snapshot_get(snapshot, i)->bridge)
 			r = function_judge(&j, pvb_snapshot_get(snapshot, i));
-	if (r == 0 && console->all && *console->vtcons && !request->settings.keep_console &&
+	if (r == 0 && console->all && *console->vtcons &&
 	    !pvb_console_other_way(ctx))
 		r = pvb_refuse(refusals, "last-console", &console->owner,
 			       "the host's only console is on this card, and no serial console, ssh or web interface listens: the host could not be reached any more; start ssh, or allow it on purpose");

@@ -169,8 +169,9 @@ static int device_plan(struct pvb_builder *b, size_t i, const char *target)
 	r = power_plan(b, i);
 	if (r == 0)
 		r = pvb_plan_add_op(b->plan, PVB_OP_OVERRIDE, device, STAGE_MOVE, "%s", target);
-	if (r == 0 && (*home->driver || home->by_modalias))
-		r = pvb_plan_add_op(b->plan, PVB_OP_UNBIND, device, STAGE_MOVE, "%s", home->driver);
+	if (r == 0 && (*b->moving[i]->driver || *home->driver || home->by_modalias))
+		r = pvb_plan_add_op(b->plan, PVB_OP_UNBIND, device, STAGE_MOVE, "%s",
+				    *b->moving[i]->driver && !b->moving[i]->vfio ? b->moving[i]->driver : home->driver);
 	if (r == 0)
 		r = pvb_plan_add_op(b->plan, PVB_OP_BIND, device, STAGE_MOVE, "%s", target);
 	return r == 0 ? reset_plan(b, i) : r;

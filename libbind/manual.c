@@ -80,6 +80,7 @@ int pvb_reset(struct pvb_ctx *ctx, const struct pvb_addr *addr, const char *meth
 	if (!pvb_reset_methods_valid(methods) || !strcmp(methods, "none"))
 		return pvb_err_set(err, -EINVAL, "'%.60s' is no way to reset: use auto, or a list out of flr bus pm device_specific slot", methods);
 	pvb_settings_default(&plan.journal.lend.settings);
+	plan.journal.lend.by_hand = true;
 	r = pvb_snapshot_take(ctx, addr, 1, 0, &snapshot, err);
 	if (r < 0)
 		return r;
@@ -87,7 +88,7 @@ int pvb_reset(struct pvb_ctx *ctx, const struct pvb_addr *addr, const char *meth
 	if (r == 0 && !dry_run)
 		r = pvb_state_dir(ctx, err);
 	if (r == 0 && !dry_run)
-		r = pvb_session_lock_devices(&s, &plan, err);
+		r = pvb_session_lock_devices(&s, &plan, false, err);
 	if (r == 0)
 		r = reset_refuse(ctx, snapshot, err);
 	if (r == 0)

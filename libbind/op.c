@@ -65,9 +65,12 @@ const char *pvb_op_words(const struct pvb_op *op, const struct pvb_home *devices
 {
 	const char *words = op->undo ? op_words[op->kind].undo : op_words[op->kind].redo;
 	const struct pvb_home *home = op->device >= 0 ? &devices[op->device] : NULL;
-	const char *arg = op->arg, *rest = strstr(words, "%s");
+	const char *arg = op->arg, *rest;
 	char addr[PVB_ADDR_MAX + 2] = "";
 
+	if (op->kind == PVB_OP_UNBIND && home && op->undo && !*home->driver && !home->by_modalias)
+		words = "leave without a driver";
+	rest = strstr(words, "%s");
 	if (home) {
 		pvb_addr_format(&home->addr, addr);
 		strcat(addr, ": ");

@@ -79,6 +79,17 @@ static int plan_invert(const struct pvb_journal *j, struct pvb_plan *plan)
 	return 0;
 }
 
+/* A lend that never came to be goes back to what was, whatever host-driver says of its end. */
+static void homes_as_they_were(struct pvb_lend *lend)
+{
+	for (size_t i = 0; i < lend->num_devices; i++) {
+		struct pvb_home *home = &lend->devices[i];
+
+		memcpy(home->driver, home->was_driver, sizeof(home->driver));
+		memcpy(home->module, home->was_module, sizeof(home->module));
+	}
+}
+
 int pvb_plan_return(struct pvb_ctx *ctx, const char *name, struct pvb_plan **out, struct pvb_err *err)
 {
 	struct pvb_journal j;
@@ -92,6 +103,8 @@ int pvb_plan_return(struct pvb_ctx *ctx, const char *name, struct pvb_plan **out
 	if (r == 0) {
 		plan->journal.lend = j.lend; /* and with it its devices */
 		memset(&j.lend, 0, sizeof(j.lend));
+		if (plan->journal.lend.state == PVB_LENDING)
+			homes_as_they_were(&plan->journal.lend);
 		*out = plan;
 	} else {
 		pvb_plan_free(plan);

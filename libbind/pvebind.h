@@ -253,6 +253,8 @@ struct pvb_home {
 	bool named;
 	char driver[PVB_NAME_MAX];    /* to bring it home to; "" for none */
 	char module[PVB_NAME_MAX];
+	char was_driver[PVB_NAME_MAX]; /* the one it had: where a lend that fails puts it, whatever host-driver says */
+	char was_module[PVB_NAME_MAX];
 	char override[PVB_NAME_MAX];  /* the one it had before */
 	bool stays;                   /* was on vfio before, with no home known: left there */
 	bool by_modalias;             /* had no driver but the console: home is the driver its modalias names */
@@ -305,6 +307,7 @@ struct pvb_lend {
 	int64_t since;            /* seconds since the epoch */
 	int owner_pid;            /* who wrote it */
 	int borrower_pid;         /* of the running borrower (QEMU); 0 when not known */
+	bool by_hand;             /* no lend but pvb_reset(): what fails is a failure, not a warning */
 	struct pvb_settings settings;
 	struct pvb_home *devices; /* malloced */
 	size_t num_devices;

@@ -20,7 +20,7 @@ static int head_parse(struct pvb_ctx *ctx, struct pvb_lend *lend, const char *bo
 	lend->generation = (uint64_t)pvb_line_get_number(body, "generation", 0);
 	lend->since = pvb_line_get_number(body, "since", 0);
 	pvb_boot_id_read(ctx, here, sizeof(here));
-	lend->other_boot = strcmp(here, there) != 0;
+	lend->other_boot = *here && *there && strcmp(here, there) != 0;
 	return 0;
 }
 
@@ -58,6 +58,8 @@ static int device_parse(struct pvb_lend *lend, const char *body)
 		return -EBADMSG;
 	if (pvb_line_get(body, "driver", home->driver, sizeof(home->driver)) < 0 ||
 	    pvb_line_get(body, "module", home->module, sizeof(home->module)) < 0 ||
+	    pvb_line_get(body, "was-driver", home->was_driver, sizeof(home->was_driver)) < 0 ||
+	    pvb_line_get(body, "was-module", home->was_module, sizeof(home->was_module)) < 0 ||
 	    pvb_line_get(body, "modalias", home->modalias, sizeof(home->modalias)) < 0 ||
 	    pvb_line_get(body, "reset-methods", home->reset_methods, sizeof(home->reset_methods)) < 0)
 		return -EBADMSG;
@@ -181,13 +183,16 @@ int pvb_journal_read(struct pvb_ctx *ctx, const char *name, struct pvb_journal *
 {
 	_cleanup_free_ char *text = NULL;
 	char path[PVB_PATH_MAX], lock[PVB_NAME_MAX];
+	size_t size = 0;
 	int r;
 
 	memset(j, 0, sizeof(*j));
 	pvb_settings_default(&j->lend.settings);
-	r = pvb_read_file(ctx, pvb_journal_path(name, path), JOURNAL_MAX, &text, NULL);
+	r = pvb_read_file(ctx, pvb_journal_path(name, path), JOURNAL_MAX, &text, &size);
 	if (r == -ENOENT)
 		return pvb_err_set(err, r, "nothing is lent to %s", name);
+	if (r == 0 && strlen(text) != size)
+		r = -EBADMSG;
 	if (r == 0)
 		r = text_parse(ctx, j, text);
 	if (r == -EPROTO)

@@ -39,6 +39,7 @@ static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker
 		if (null < 0 || dup2(null, fd) < 0)
 			close(fd);
 	others_close(keep, ARRAY_SIZE(keep));
+	run->ctx->log = NULL;     /* the caller's, for the caller's process: outcomes go by the pipe */
 	run->ctx->cancel_fd = -1; /* closed just now; its number may be another file's */
 }
 
@@ -50,7 +51,8 @@ static int op_run(struct pvb_run *run, size_t number, struct pvb_outcome *outcom
 	};
 	int r = pvb_journal_intent(run->journal_fd, run->plan->origin[number], op->undo);
 
-	if (r < 0)
+	/* The way home is in the journal already, and doing it twice is doing it once: a full /run does not stop it. */
+	if (r < 0 && !op->undo)
 		return pvb_err_set(err, r, "cannot write the journal of %s: %s", step.lend->name, strerror(-r));
 	r = pvb_effect(&step, err);
 	outcome->warn = step.warn;
@@ -73,7 +75,7 @@ static int op_report(struct pvb_run *run, size_t number)
 	outcome.ns = pvb_now_ns() - start;
 	r = pvb_journal_outcome(run->journal_fd, run->plan->origin[number], run->plan->journal.ops[number].undo,
 				outcome.code, outcome.text);
-	if (r < 0 && outcome.code == 0) {
+	if (r < 0 && outcome.code == 0 && !run->plan->journal.ops[number].undo) {
 		outcome.code = r;
 		snprintf(outcome.text, sizeof(outcome.text), "cannot write the journal: %s", strerror(-r));
 	}
