@@ -89,11 +89,9 @@ static int other_settle(struct pvb_session *s, const char *name, bool *settled, 
 
 	if (r < 0)
 		return r;
-	r = pvb_lend_read(s->ctx, name, &lend, err);
-	if (r == -ENOENT) {
-		*settled = true;
-		r = 0;
-	} else if (r == 0 && lend.state != PVB_LENT && lend.state != PVB_RUNNING) {
+	if (pvb_lend_read(s->ctx, name, &lend, err) < 0) {
+		*settled = err->code == -ENOENT; /* one that cannot be read stays refused */
+	} else if (lend.state != PVB_LENT && lend.state != PVB_RUNNING) {
 		snprintf(other.label, sizeof(other.label), "%s", lend.label);
 		pvb_log(s->ctx, PVB_NOTICE, "%s: bringing home first what %s has (%s)", s->label, lend.label,
 			pvb_state_name(lend.state));

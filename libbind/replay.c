@@ -198,7 +198,7 @@ int pvb_journal_read(struct pvb_ctx *ctx, const char *name, struct pvb_journal *
 	if (r == -EPROTO)
 		pvb_err_set(err, r, "the journal /%s is of another format: it was written by another version of pvebind; use that one to return", path);
 	else if (r < 0)
-		pvb_err_set(err, r, "cannot read the journal /%s: %s; its devices must be brought home by hand", path,
+		pvb_err_set(err, r, "cannot read the journal /%s: %s; bring its devices home by hand (lspci -nnk shows them), then remove that file", path,
 			    r == -EBADMSG ? "it is damaged" : strerror(-r));
 	if (r < 0) {
 		pvb_journal_clear(j);

@@ -268,6 +268,6 @@ int pvb_reset_slot(struct pvb_ctx *ctx, const struct pvb_home *const *fns, size_
 	r = bridge_reset(&s, bridge, why);
 	if (r < 0)
 		return r;
-	snprintf(how, size, "bus reset by the bridge %s", pvb_addr_format(bridge, text));
+	snprintf(how, size, "the bridge %s", pvb_addr_format(bridge, text));
 	return survivors_check(&s);
 }

@@ -22,6 +22,15 @@ qmp() { ask "qmp $*"; }
 # shot DEVICE NAME - picture of what DEVICE (a QEMU id: gpu1, gpu2, vga) shows, as NAME.png in the log folder. Prints
 # "SHA256 WIDTHxHEIGHT COLOURS"; two equal pictures have equal sums.
 shot() { ask "shot $1 $2"; }
+# shows TEXT DEVICE NAME SUM - one test case: DEVICE shows the picture that `shot` gave SUM for, or does so within 10 s.
+# Recent kernels paint in the background, after the write to the console has returned.
+shows() {
+	local until=$((SECONDS + 10)) sum
+	until sum=$(shot "$2" "$3"); [ "$sum" = "$4" ] || [ $SECONDS -ge $until ]; do
+		sleep 0.2
+	done
+	is "$1" "$sum" "$4"
+}
 # say TEXT - a line for whoever watches (the demo prints it; `run` logs it)
 say() { tell "say $*"; echo "--- $*"; }
 

@@ -50,6 +50,7 @@ wrong 1 "another card than the mapping says" 'identity'
 
 # --- pvebind.ini
 conf 'hostpci0: 0000:01:00'
+# shellcheck disable=SC2059 # the text is a format: it may have a NUL
 bad() { printf "$2" >$ini; wrong 3 "INI with $1" "$ini:?$3"; }
 bad "an unknown key" '[vm 100]\nresett = auto\n' '2.*resett'
 bad "an unknown section" '[cards]\nx = 1\n' '1.*cards'

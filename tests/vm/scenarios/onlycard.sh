@@ -37,7 +37,7 @@ echo "$line" >/dev/tty1
 expected=$(shot gpu1 2-expected)
 isnt "a line shows" "$expected" "$before"
 screen
-is "the same text is the same picture" "$(shot gpu1 3-before)" "$before"
+shows "the same text is the same picture" gpu1 3-before "$before"
 snap before
 
 # --- away and back, and nobody wrote anything ---
@@ -50,7 +50,7 @@ isnt "the host's text is gone from it" "$away" "$before"
 like "all is of one colour" "$away" ' 1$'
 ok "the card is taken back" pve_hook 100 post-stop
 is "the console is on the frame buffer again" "$(bound)" 1
-is "the screen is what it was, to the pixel" "$(shot gpu1 5-after)" "$before"
+shows "the screen is what it was, to the pixel" gpu1 5-after "$before"
 same_as before "everything is as it was"
 
 # --- away with a QEMU on it, and a line written meanwhile ---
@@ -58,7 +58,7 @@ ok "PVE starts the VM" pve_start 100
 is "QEMU has the card" "$(holders 01:00)" "$(cat /run/qemu-server/100.pid)"
 lent=$(shot gpu1 6-lent)
 echo "$line" >/dev/tty1
-is "the line does not show on a card that is away" "$(shot gpu1 7-lent-line)" "$lent"
+shows "the line does not show on a card that is away" gpu1 7-lent-line "$lent"
 ok "PVE stops the VM" pve_stop 100
 after=$(shot gpu1 8-after-line)
 isnt "the screen is not the borrower's" "$after" "$away"

@@ -39,7 +39,7 @@ like "the device and the reason are told" "$HOOK_OUT" 'error: .*0000:01:00\.1.*I
 like "the first is told to be home" "$HOOK_OUT" '0000:01:00\.0: home on bochs-drm'
 is "both are home" "$(where)" "$home"
 same_as before "everything is as it was"
-is "the console, too" "$(shot gpu1 after-failed)" "$before"
+shows "the console, too" gpu1 after-failed "$before"
 is "no state is left" "$(left)" ""
 ok "no id was added to vfio-pci" no_new_id 01:00.1
 
@@ -52,7 +52,7 @@ fails_with 4 "it does not come home whole" pve_hook 100 post-stop
 like "the device and the reason are told" "$HOOK_OUT" 'error: 0000:01:00\.1: .*snd_hda_intel'
 like "and what to do" "$HOOK_OUT" 'error: VM 100: not everything is home: .*0000:01:00\.1.*recover'
 is "the display is home, the sound is not, and nothing pins it" "$(where)" "bochs-drm '' none ''"
-is "the console is back" "$(shot gpu1 after-hidden)" "$before"
+shows "the console is back" gpu1 after-hidden "$before"
 isnt "what is left is remembered" "$(left)" ""
 fails_with 4 "post-stop again has no better news" pve_hook 100 post-stop
 like "and says so again" "$HOOK_OUT" 'error: 0000:01:00\.1: .*snd_hda_intel'
@@ -73,7 +73,7 @@ fails_with 4 "it refuses the device" pve_hook 100 post-stop
 like "which is told by name" "$HOOK_OUT" 'error: 0000:01:00\.1: snd_hda_intel did not take it'
 unlike "nobody says that the driver is not there" "$HOOK_OUT" 'snd_hda_intel is not there'
 is "the display is home, the sound is not" "$(where)" "bochs-drm '' none ''"
-is "the console is back, again" "$(shot gpu1 after-refused)" "$before"
+shows "the console is back, again" gpu1 after-refused "$before"
 # The next start, with the cause gone, first brings home what is left, then lends.
 rmmod snd_hda_intel
 modprobe snd_hda_intel

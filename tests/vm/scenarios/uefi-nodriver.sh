@@ -28,7 +28,7 @@ like "that the screen stays dark is said after" "$HOOK_OUT" 'warning: .*0000:08:
 is "it has no driver, and nothing pins it" "$(driver 08:00.0) $(override 08:00.0)" "none "
 is "there is no frame buffer" "$(cat /proc/fb)" ""
 echo "a line that nobody will see" >/dev/tty1
-is "what is written does not show" "$(shot vga 2-after)" "$lent"
+shows "what is written does not show" vga 2-after "$lent"
 is "no state is left but locks" "$(cd /run/pvebind && find . -type f ! -name '*.lock' ! -name console.bound)" ""
 ok "post-stop again has nothing to do" pve_hook 100 post-stop
 

@@ -31,7 +31,7 @@ is "the firmware's frame buffer is gone" "$(cat /proc/fb)" ""
 is "the console is off" "$(bound)" 0
 lent=$(shot vga 3-lent)
 echo "written while the card was away" >/dev/tty1
-is "the line does not show on a card that is away" "$(shot vga 4-lent-line)" "$lent"
+shows "the line does not show on a card that is away" vga 4-lent-line "$lent"
 
 # --- back ---
 ok "PVE stops the VM" pve_stop 100
@@ -44,14 +44,14 @@ unlike "the screen is not blank" "$after" ' 1$'
 isnt "nor what the borrower left" "$after" "$lent"
 # The text that is there now, written anew on a clean screen of the same driver, gives the same picture.
 printf '\033[2J\033[Hthe host, on what the firmware left\na line\nwritten while the card was away\n' >/dev/tty1
-is "but the text from before and the line from meanwhile, to the pixel" "$(shot vga 6-anew)" "$after"
+shows "but the text from before and the line from meanwhile, to the pixel" vga 6-anew "$after"
 
 # --- and from now on like any card ---
 snap home
 ok "it is lent again" pve_hook 100 pre-start
 unlike "nothing is said of the firmware any more" "$HOOK_OUT" 'firmware'
 ok "and taken back" pve_hook 100 post-stop
-is "the screen is the same" "$(shot vga 7-again)" "$after"
+shows "the screen is the same" vga 7-again "$after"
 same_as home "everything is as it was"
 ok "no id was added to vfio-pci" no_new_id 08:00.0
 is "no state is left but locks" "$(cd /run/pvebind && find . -type f ! -name '*.lock' ! -name console.bound)" ""
