@@ -163,6 +163,15 @@ int pvb_read_file(const struct pvb_ctx *ctx, const char *path, size_t max, char 
 	return fd_read_all(fd, max, text, size);
 }
 
+void pvb_stdio_leave(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			close(fd);
+}
+
 int64_t pvb_now_ns(void)
 {
 	struct timespec now;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What one PCI function is, read from sysfs without ever taking its device lock. */
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -165,16 +164,6 @@ int pvb_override_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, char buf
 	return r;
 }
 
-/* A child that hangs outlives us: whoever reads our stdout to its end must not wait for it. */
-static void stdio_leave(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (int fd = 0; fd <= 2; fd++)
-		if (null < 0 || dup2(null, fd) < 0)
-			close(fd);
-}
-
 /* In the child: one record a function; the parent sees by its absence which one hangs. */
 static void overrides_send(struct pvb_ctx *ctx, const struct pvb_function *fns, size_t n, int fd)
 {
@@ -214,7 +203,7 @@ int pvb_overrides_read(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n)
 		pid = fork();
 		if (pid == 0) {
 			close(fds[0]);
-			stdio_leave();
+			pvb_stdio_leave();
 			overrides_send(ctx, fns, n, fds[1]);
 			_exit(0);
 		}

@@ -47,6 +47,8 @@ struct pvb_ctx {
 /* As pvb_open(), with a mode for O_CREAT. */
 int pvb_openat(const struct pvb_ctx *ctx, const char *path, int flags, mode_t mode) PVB_MUST_CHECK;
 int64_t pvb_now_ns(void); /* CLOCK_MONOTONIC */
+/* In a child that may hang and so outlive us: put its stdio on /dev/null. Proxmox VE reads the hook's pipes to their end. */
+void pvb_stdio_leave(void);
 /* snprintf that says whether all of it fitted: 0 or -ENAMETOOLONG. */
 int pvb_format(char *buf, size_t size, const char *fmt, ...) PVB_PRINTF(3, 4);
 

@@ -86,6 +86,7 @@ typedef bool pvb_identify_fn(void *data, int pid, char *buf, size_t size);
  * *ctx is the caller's, to be freed with pvb_ctx_free(). */
 int pvb_ctx_new(struct pvb_ctx **ctx, const char *root, struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_ctx_free(struct pvb_ctx *ctx);
+/* Whom to tell (NULL: nobody), and whom to ask for a process's owner; data is handed on. */
 void pvb_ctx_set_log(struct pvb_ctx *ctx, pvb_log_fn *fn, void *data);
 void pvb_ctx_set_identify(struct pvb_ctx *ctx, pvb_identify_fn *fn, void *data);
 /* A descriptor (a signalfd, a pipe) that becomes readable when the caller wants a lend
@@ -146,6 +147,8 @@ struct pvb_snapshot;
 int pvb_snapshot_take(struct pvb_ctx *ctx, const struct pvb_addr *named, size_t n, unsigned flags,
 		      struct pvb_snapshot **snapshot, struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_snapshot_free(struct pvb_snapshot *snapshot);
+/* How many functions it has; the one at i < count; the one at an address, NULL when it is not in it. What they
+ * point to lives as long as the snapshot. */
 size_t pvb_snapshot_count(const struct pvb_snapshot *snapshot);
 const struct pvb_function *pvb_snapshot_get(const struct pvb_snapshot *snapshot, size_t i);
 const struct pvb_function *pvb_snapshot_find(const struct pvb_snapshot *snapshot, const struct pvb_addr *addr);
@@ -153,6 +156,7 @@ const struct pvb_function *pvb_snapshot_find(const struct pvb_snapshot *snapshot
 /* "Red Hat, Inc. QEMU Bochs Display" from pci.ids (libpci), or "" when not known. Loads
  * the ids at its first call (some milliseconds): for commands, not for the VM's start path. */
 const char *pvb_name(struct pvb_ctx *ctx, const struct pvb_function *fn, char *buf, size_t size);
+/* "VGA compatible controller", likewise. */
 void pvb_class_name(struct pvb_ctx *ctx, const struct pvb_function *fn, char *buf, size_t size);
 
 /* ---- refusals -------------------------------------------------------- */
@@ -173,6 +177,7 @@ struct pvb_refusals {
 /* Append; addr may be NULL. -ENOMEM only. */
 int pvb_refuse(struct pvb_refusals *refusals, const char *name, const struct pvb_addr *addr, const char *fmt, ...)
 	PVB_PRINTF(4, 5) PVB_MUST_CHECK;
+/* Free the list and zero it. */
 void pvb_refusals_clear(struct pvb_refusals *refusals);
 /* Whether name is a refusal of the contract. */
 bool pvb_refusal_known(const char *name);
@@ -190,6 +195,7 @@ struct pvb_settings {
 	unsigned hook_timeout_ms;
 	char tag[32];                   /* the caller's own word, only kept: "backup" */
 };
+/* The built-in values: reset and host driver "auto", on-reboot keep, 30 s a device, 45 s in all. */
 void pvb_settings_default(struct pvb_settings *settings);
 
 struct pvb_wanted {
@@ -217,6 +223,7 @@ struct pvb_request {
 	size_t num_allow;
 	struct pvb_refusals refusals; /* the caller's own findings (reservations, backup, …) */
 };
+/* Free what it points to and zero it. */
 void pvb_request_clear(struct pvb_request *request);
 
 /* ---- plan: what to do ------------------------------------------------- */
@@ -271,10 +278,12 @@ int pvb_plan_lend(struct pvb_ctx *ctx, const struct pvb_request *request, struct
 /* The way home of what the journal of name says. -ENOENT when nothing is lent to it. */
 int pvb_plan_return(struct pvb_ctx *ctx, const char *name, struct pvb_plan **plan, struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_plan_free(struct pvb_plan *plan);
+/* Its operations in order, and its devices in address order (i < count). What they point to lives as long as the plan. */
 size_t pvb_plan_count(const struct pvb_plan *plan);
 const struct pvb_op *pvb_plan_get(const struct pvb_plan *plan, size_t i);
 size_t pvb_plan_num_devices(const struct pvb_plan *plan);
 const struct pvb_home *pvb_plan_device(const struct pvb_plan *plan, size_t i);
+/* All that speaks against it, the allowed ones included; and whether one of them stands. */
 const struct pvb_refusals *pvb_plan_refusals(const struct pvb_plan *plan);
 bool pvb_plan_refused(const struct pvb_plan *plan);
 /* Things worth saying that refuse nothing ("no reset method", "moves along"). i from 0; NULL past the last. */
@@ -295,6 +304,7 @@ enum pvb_state {
 	PVB_KEPT,       /* the borrower is gone, the devices stay on vfio on purpose (on-stop, on-reboot) */
 	PVB_FAILED,     /* something could not be brought home */
 };
+/* "lent", "running", … */
 const char *pvb_state_name(enum pvb_state state);
 
 /* A lend, as its journal tells. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A process per device: what may hang in the kernel hangs there, not in the hook. It has its own device's
  * lock and nothing else of ours: no lend lock, no other device's lock, none of PVE's pipes. */
-#include <fcntl.h>
 #include <linux/close_range.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -33,11 +32,8 @@ static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker
 {
 	int lock = worker->device >= 0 && run->lock_fds ? run->lock_fds[worker->device] : -1;
 	int keep[] = { run->ctx->root_fd, run->journal_fd, run->out[1], lock };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (int fd = 0; fd <= 2; fd++)
-		if (null < 0 || dup2(null, fd) < 0)
-			close(fd);
+	pvb_stdio_leave();
 	others_close(keep, ARRAY_SIZE(keep));
 	run->ctx->log = NULL;     /* the caller's, for the caller's process: outcomes go by the pipe */
 	run->ctx->cancel_fd = -1; /* closed just now; its number may be another file's */
