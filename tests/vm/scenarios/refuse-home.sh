@@ -44,10 +44,12 @@ is "no state is left" "$(left)" ""
 ok "no id was added to vfio-pci" no_new_id 01:00.1
 
 # --- the home driver's module is gone when the card comes back ---
-hide=/lib/modules/$(uname -r)/kernel/sound/pci/hda
+# Where it lies differs from kernel to kernel; all of the sound modules are hidden.
+hide=/lib/modules/$(uname -r)/kernel/sound
 ok "the card is lent" pve_hook 100 pre-start
 rmmod snd_hda_intel
 mount -t tmpfs hide "$hide"
+ok "its module cannot be found" test ! -e "$(modinfo -n snd_hda_intel 2>/dev/null || echo /nowhere)"
 fails_with 4 "it does not come home whole" pve_hook 100 post-stop
 like "the device and the reason are told" "$HOOK_OUT" 'error: 0000:01:00\.1: .*snd_hda_intel'
 like "and what to do" "$HOOK_OUT" 'error: VM 100: not everything is home: .*0000:01:00\.1.*recover'
