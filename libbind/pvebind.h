@@ -190,7 +190,8 @@ struct pvb_settings {
 	char host_driver[PVB_NAME_MAX]; /* "auto" (the one it had), "none", or a driver's name */
 	bool keep_on_stop;              /* on-stop = keep */
 	bool keep_on_reboot;            /* on-reboot = keep */
-	bool keep_console;              /* console = keep: never touch a vtconsole */
+	bool keep_console;              /* console = keep: touch no vtconsole, unless one was bound by hand in this boot:
+                                           then the kernel would die of leaving it (lending.c) */
 	unsigned device_timeout_ms;
 	unsigned hook_timeout_ms;
 	char tag[32];                   /* the caller's own word, only kept: "backup" */

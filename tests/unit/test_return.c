@@ -221,6 +221,24 @@ static void console_keep_is_no_permission(void **state)
 	assert_int_equal(ft_writes(t), 0);
 }
 
+/* console = keep writes to no vtconsole, until one has been bound by hand: then the kernel would die of not being told. */
+static void console_keep_while_safe(void **state)
+{
+	(void)state;
+	gives(lend("100", setting_console), 0);
+	assert_int_equal(ft_wrote(t, "*vtconsole*", "*"), -1);
+	gives(pvb_return(ctx, "100", 0, &err), 0);
+	assert_int_equal(ft_wrote(t, "*vtconsole*", "*"), -1);
+	gives(lend("100", setting_usual), 0);
+	gives(pvb_return(ctx, "100", 0, &err), 0);
+	ft_log_clear(t);
+	gives(lend("100", setting_console), 0);
+	assert_true(ft_wrote(t, "*vtcon1/bind", "0") >= 0);
+	gives(pvb_return(ctx, "100", 0, &err), 0);
+	on("bochs-drm", "snd_hda_intel");
+	assert_string_equal(ft_read(t, "sys/class/vtconsole/vtcon1/bind"), "1");
+}
+
 static void recover_nothing(void **state)
 {
 	unsigned n = 7;
@@ -280,7 +298,7 @@ int main(int argc, char **argv)
 		CASE(host_driver_none),	  CASE(host_driver_none_fails), CASE(keep_only_whole),
 		CASE(console_waits),	  CASE(boot_id_unknown),	CASE(other_boot),
 		CASE(damaged_journal_holds), CASE(other_format),	CASE(torn_record),
-		CASE(refused_moves_nobody), CASE(console_keep_is_no_permission), CASE(recover_nothing),
+		CASE(refused_moves_nobody), CASE(console_keep_is_no_permission), CASE(console_keep_while_safe), CASE(recover_nothing),
 		CASE(reset_fails),	  CASE(stuck_left_alone),
 	};
 
