@@ -17,6 +17,7 @@ struct apply {
 	struct pvb_worker *workers; /* malloced: those of the stage */
 	size_t num_workers;
 	bool home;                  /* the way home: goes on after failures */
+	bool left;                  /* … but the time was over */
 	bool *device_failed;
 	struct pvb_err *err;        /* the first failure */
 };
@@ -66,7 +67,7 @@ static struct pvb_worker *worker_for(struct apply *a, int device)
 
 static int op_assign(struct apply *a, size_t number)
 {
-	struct pvb_worker *worker = worker_for(a, a->run.plan->journal.ops[number].device);
+	struct pvb_worker *worker = worker_for(a, pvb_op_worker(a->run.plan, &a->run.plan->journal.ops[number]));
 	size_t *ops = worker ? realloc(worker->ops, (worker->num_ops + 1) * sizeof(*ops)) : NULL;
 
 	if (!ops)
@@ -113,7 +114,7 @@ static void outcomes_read(struct apply *a)
 		for (size_t i = 0; i < a->num_workers; i++) {
 			struct pvb_worker *worker = &a->workers[i];
 
-			if (worker->device != a->run.plan->journal.ops[outcome.op].device)
+			if (worker->device != pvb_op_worker(a->run.plan, &a->run.plan->journal.ops[outcome.op]))
 				continue;
 			worker->reported++;
 			worker->failed = worker->failed || outcome.code < 0;
@@ -139,43 +140,76 @@ static void worker_reap(struct apply *a, struct pvb_worker *worker)
 		     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-/* What it sleeps in, as the kernel tells it. */
-static void wchan_read(struct apply *a, pid_t pid, char *buf, size_t size)
-{
-	_cleanup_free_ char *text = NULL;
-	char path[64];
+/* ---- what does not end in time ---- */
 
-	snprintf(path, sizeof(path), "proc/%d/wchan", (int)pid);
-	if (pvb_read_file(a->run.ctx, path, 256, &text, NULL) < 0 || !*text || !strcmp(text, "0"))
-		snprintf(buf, size, "the kernel");
-	else
-		snprintf(buf, size, "%s", text);
+/* What it is at: the first operation that it has not reported. */
+static const char *worker_words(const struct apply *a, const struct pvb_worker *worker, char *buf, size_t size)
+{
+	size_t at = worker->reported < worker->num_ops ? worker->reported : worker->num_ops - 1;
+
+	return pvb_op_describe(a->run.plan, &a->run.plan->journal.ops[worker->ops[at]], buf, size);
 }
 
+/* Leave the devices that it is at alone, until it ends. */
+static void worker_mark(struct apply *a, const struct pvb_worker *worker, const char *what)
+{
+	const struct pvb_lend *lend = &a->run.plan->journal.lend;
+
+	for (size_t i = 0; i < lend->num_devices; i++) {
+		if (!pvb_worker_touches(&a->run, worker, i))
+			continue;
+		if (a->device_failed)
+			a->device_failed[i] = true;
+		if (pvb_stuck_mark(a->run.ctx, &lend->devices[i].addr, worker->pid, what) < 0)
+			pvb_log(a->run.ctx, PVB_WARNING, "the device could not be marked as stuck");
+	}
+}
+
+/* The device's time is over. What can still be killed is; what cannot hangs in the kernel. */
 static void worker_overdue(struct apply *a, struct pvb_worker *worker)
 {
 	struct pollfd gone = { .fd = worker->pidfd, .events = POLLIN };
-	size_t at = worker->reported < worker->num_ops ? worker->reported : 0;
-	const struct pvb_op *op = &a->run.plan->journal.ops[worker->ops[at]];
 	char words[256], what[256];
 
-	wchan_read(a, worker->pid, what, sizeof(what));
-	pvb_op_describe(a->run.plan, op, words, sizeof(words));
+	pvb_stuck_describe(a->run.ctx, worker->pid, what, sizeof(what));
+	worker_words(a, worker, words, sizeof(words));
 	kill(worker->pid, SIGKILL);
 	worker->failed = true;
 	if (pvb_poll(&gone, 1, pvb_now_ns() + KILL_WAIT_NS) > 0) {
-		failure_keep(a, worker->device, -ETIMEDOUT, "%s: took longer than %u ms, given up", words,
-			     a->run.plan->journal.lend.settings.device_timeout_ms);
+		failure_keep(a, worker->device, -ETIMEDOUT, "%s: took longer than %lld ms, given up", words,
+			     (long long)(pvb_now_ns() - worker->start_ns) / 1000000);
 		worker_reap(a, worker);
 		return;
 	}
 	worker->running = false;
-	if (worker->device >= 0 &&
-	    pvb_stuck_mark(a->run.ctx, &a->run.plan->journal.lend.devices[worker->device].addr, worker->pid, what) < 0)
-		pvb_log(a->run.ctx, PVB_WARNING, "the device could not be marked as stuck");
+	worker_mark(a, worker, what);
 	failure_keep(a, worker->device, -PVB_EATTENTION,
 		     "%s: hangs in the kernel (%s, process %d) and cannot be ended; the device is left alone until that ends or the host reboots",
 		     words, what, (int)worker->pid);
+}
+
+/* The hook's time is over, the device's is not: it goes on by itself, and who comes next goes on behind it. */
+static void worker_leave(struct apply *a, struct pvb_worker *worker)
+{
+	char words[256], what[256];
+
+	pvb_stuck_describe(a->run.ctx, worker->pid, what, sizeof(what));
+	worker->running = false;
+	worker->failed = true;
+	a->left = true;
+	worker_mark(a, worker, what);
+	failure_keep(a, worker->device, -EINPROGRESS, "%s: still on its way (%s, process %d) when the hook's time was over",
+		     worker_words(a, worker, words, sizeof(words)), what, (int)worker->pid);
+}
+
+static void worker_late(struct apply *a, struct pvb_worker *worker)
+{
+	int64_t own_ns = (int64_t)a->run.plan->journal.lend.settings.device_timeout_ms * 1000000;
+
+	if (a->home && pvb_now_ns() < worker->start_ns + own_ns)
+		worker_leave(a, worker);
+	else
+		worker_overdue(a, worker);
 }
 
 /* ---- waiting ---- */
@@ -229,7 +263,7 @@ static int round_wait(struct apply *a)
 		if (fds[2 + i].revents)
 			worker_reap(a, &a->workers[i]);
 		else if (a->workers[i].running && pvb_now_ns() >= a->workers[i].deadline_ns)
-			worker_overdue(a, &a->workers[i]);
+			worker_late(a, &a->workers[i]);
 	}
 	return 0;
 }
@@ -238,30 +272,43 @@ static int64_t deadline_now(const struct apply *a)
 {
 	int64_t own = pvb_now_ns() + (int64_t)a->run.plan->journal.lend.settings.device_timeout_ms * 1000000;
 
-	/* The way home has the device's own time even where the hook's is used up: never half-way. */
-	return !a->home && a->run.deadline_ns < own ? a->run.deadline_ns : own;
+	return a->run.deadline_ns < own ? a->run.deadline_ns : own;
 }
 
-/* What never ran, or hangs since before, is not home and not lent. */
+/* Whether a device that it would touch hangs since an earlier try. */
+static bool worker_blocked(struct apply *a, const struct pvb_worker *worker)
+{
+	const struct pvb_lend *lend = &a->run.plan->journal.lend;
+	char text[PVB_ADDR_MAX], what[320];
+
+	for (size_t i = 0; i < lend->num_devices; i++) {
+		if (!pvb_worker_touches(&a->run, worker, i))
+			continue;
+		pvb_addr_format(&lend->devices[i].addr, text);
+		if (pvb_stuck_check(a->run.ctx, &lend->devices[i].addr, what, sizeof(what)) < 0)
+			failure_keep(a, (int)i, -PVB_EATTENTION, "%s: hangs in the kernel since an earlier try, in %s: left alone", text, what);
+		else if (a->home && a->run.lock_fds && a->run.lock_fds[i] < 0)
+			failure_keep(a, (int)i, -PVB_EATTENTION, "%s: another process works on it and does not end: left alone", text);
+		else
+			continue;
+		return true;
+	}
+	return false;
+}
+
 static int worker_launch(struct apply *a, struct pvb_worker *worker)
 {
-	char prefix[PVB_ADDR_MAX + 2], what[320];
+	char prefix[PVB_ADDR_MAX + 2];
 	int r;
 
-	worker_prefix(a, worker->device, prefix);
-	if (worker->device >= 0 &&
-	    pvb_stuck_check(a->run.ctx, &a->run.plan->journal.lend.devices[worker->device].addr, what, sizeof(what)) < 0) {
-		failure_keep(a, worker->device, -PVB_EATTENTION, "%shangs in the kernel since an earlier try, in %s: left alone", prefix, what);
+	if (worker_blocked(a, worker))
 		return -PVB_EATTENTION;
-	}
-	if (a->home && worker->device >= 0 && a->run.lock_fds && a->run.lock_fds[worker->device] < 0) {
-		failure_keep(a, worker->device, -PVB_EATTENTION, "%sanother process hangs in it: left alone", prefix);
-		return -PVB_EATTENTION;
-	}
+	worker->start_ns = pvb_now_ns();
 	worker->deadline_ns = deadline_now(a);
 	r = pvb_worker_start(&a->run, worker);
 	if (r < 0)
-		failure_keep(a, worker->device, r, "%scannot start its worker: %s", prefix, strerror(-r));
+		failure_keep(a, worker->device, r, "%scannot start its worker: %s", worker_prefix(a, worker->device, prefix),
+			     strerror(-r));
 	return r;
 }
 
@@ -290,6 +337,14 @@ static int stage_run(struct apply *a)
 	return a->err->code;
 }
 
+static int time_over(struct apply *a)
+{
+	if (!a->left)
+		failure_keep(a, -1, -EINPROGRESS, "the hook's time was over before all of it was home");
+	a->left = true;
+	return -EINPROGRESS;
+}
+
 static int stages_run(struct apply *a)
 {
 	const struct pvb_journal *j = &a->run.plan->journal;
@@ -297,6 +352,10 @@ static int stages_run(struct apply *a)
 	for (size_t i = 0; i < j->num_ops;) {
 		unsigned stage = j->ops[i].stage;
 		int r = 0;
+
+		/* Not half of the order: what comes later waits for what is on its way. */
+		if (a->home && (a->left || pvb_now_ns() >= a->run.deadline_ns))
+			return time_over(a);
 
 		for (; r == 0 && i < j->num_ops && j->ops[i].stage == stage; i++)
 			r = op_assign(a, i);
@@ -308,7 +367,7 @@ static int stages_run(struct apply *a)
 		if (r < 0 && !a->home)
 			return r;
 	}
-	return a->err->code;
+	return a->left ? time_over(a) : a->err->code;
 }
 
 int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,

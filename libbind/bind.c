@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lend, take back, recover. */
+/* Lend. */
 #include <poll.h>
 #include <string.h>
 
 #include "internal.h"
-
-#define LOOK_WAIT_NS 500000000
 
 static int refusals_say(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
 {
@@ -39,7 +37,6 @@ static int lend_undo(struct pvb_session *s, struct pvb_err *err)
 
 	pvb_log(s->ctx, PVB_WARNING, "%s: bringing home what was moved", s->label);
 	s->ctx->cancel_fd = -1;
-	s->deadline_ns = pvb_now_ns() + PVB_LOCK_WAIT_NS;
 	if (pvb_home_bring(s, &second) < 0)
 		pvb_err_set(err, -PVB_EATTENTION, "%s", second.text);
 	s->ctx->cancel_fd = cancel_fd;
@@ -63,6 +60,8 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 	if (r < 0)
 		return r;
 	r = pvb_session_claim(s, err);
+	if (r == 0 && s->ctx->begun)
+		s->ctx->begun(s->ctx->begun_data, s->name, plan->journal.lend.generation);
 	if (r == 0)
 		r = pvb_apply(s->ctx, plan, journal_fd, s->lock_fds, s->deadline_ns, NULL, err);
 	if (r == 0 && cancel_pending(s))
@@ -80,15 +79,25 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 }
 
 /* Another lend has a device. One that is returning is waited for; one that was left unfinished,
- * or only keeps its devices on vfio, is brought home. *settled: the plan must be made anew. */
+ * or only keeps its devices on vfio, is brought home. Nobody waits for one who may in turn wait for us: that a return never
+ * does. *settled: the plan must be made anew. */
 static int other_settle(struct pvb_session *s, const char *name, bool *settled, struct pvb_err *err)
 {
 	struct pvb_lend lend = { .num_devices = 0 };
 	struct pvb_session other;
-	int r = pvb_session_open(s->ctx, name, name, s->deadline_ns - pvb_now_ns(), &other, err);
+	int64_t wait_ns = PVB_LOOK_WAIT_NS;
+	int r;
 
+	if (pvb_lend_read(s->ctx, name, &lend, err) == 0 && lend.state == PVB_RETURNING)
+		wait_ns = s->deadline_ns - pvb_now_ns();
+	pvb_lend_clear(&lend);
+	r = pvb_session_open(s->ctx, name, name, wait_ns > 0 ? wait_ns : 0, &other, err);
+	if (r == -EBUSY)
+		return err->code = 0; /* it stays refused, by its name */
 	if (r < 0)
 		return r;
+	other.deadline_ns = s->deadline_ns;
+	other.limit_ns = s->limit_ns;
 	if (pvb_lend_read(s->ctx, name, &lend, err) < 0) {
 		*settled = err->code == -ENOENT; /* one that cannot be read stays refused */
 	} else if (lend.state != PVB_LENT && lend.state != PVB_RUNNING) {
@@ -197,6 +206,7 @@ static int lend_renew(struct pvb_session *s, const struct pvb_request *request, 
 {
 	_cleanup_close_ int fd = pvb_journal_open(s->ctx, s->name, err);
 	struct pvb_settings settings = request->settings;
+	uint64_t generation = pvb_generation_new();
 	int r = fd < 0 ? fd : 0;
 
 	/* What began it stays what began it; a lend that was only kept begins anew. */
@@ -205,9 +215,13 @@ static int lend_renew(struct pvb_session *s, const struct pvb_request *request, 
 	if (r == 0)
 		r = pvb_journal_settings(fd, &settings);
 	if (r == 0)
+		r = pvb_journal_renewal(fd, generation);
+	if (r == 0)
 		r = pvb_journal_state(fd, PVB_LENT, 0);
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot write the journal of %s: %s", s->label, strerror(-r));
+	if (s->ctx->begun)
+		s->ctx->begun(s->ctx->begun_data, s->name, generation);
 	pvb_log(s->ctx, PVB_NOTICE, "%s: lent already, nothing to do", s->label);
 	return 0;
 }
@@ -243,15 +257,14 @@ static int before_settle(struct pvb_session *s, const struct pvb_request *reques
 
 int pvb_lend(struct pvb_ctx *ctx, const struct pvb_request *request, struct pvb_err *err)
 {
-	int64_t budget_ns = (int64_t)request->settings.hook_timeout_ms * 1000000;
 	struct pvb_plan *plan = NULL;
 	struct pvb_session s;
 	bool done = false;
 	int r;
 
 	err->code = 0;
-	r = pvb_session_open(ctx, request->name, request->label, budget_ns, &s, err);
-	s.deadline_ns = s.start_ns + budget_ns;
+	r = pvb_session_open(ctx, request->name, request->label, pvb_session_wait_ns(&request->settings), &s, err);
+	pvb_session_budget(&s, &request->settings);
 	if (r == 0)
 		r = before_settle(&s, request, &done, err);
 	if (r == 0 && !done)
@@ -287,104 +300,4 @@ int pvb_lend_running(struct pvb_ctx *ctx, const char *name, int pid, struct pvb_
 	pvb_session_close(&s);
 	pvb_lend_clear(&lend);
 	return r == 0 && fd < 0 ? fd : r;
-}
-
-/* ---- taking back ---- */
-
-static int lend_keep(struct pvb_session *s, enum pvb_state state, const char *why, struct pvb_err *err)
-{
-	_cleanup_close_ int fd = pvb_journal_open(s->ctx, s->name, err);
-	int r = fd < 0 ? fd : pvb_journal_state(fd, state, 0);
-
-	if (r < 0)
-		return pvb_err_set(err, r, "cannot write the journal of %s: %s", s->label, strerror(-r));
-	pvb_log(s->ctx, PVB_NOTICE, "%s: its devices stay on vfio (%s)", s->label, why);
-	return 0;
-}
-
-static int return_locked(struct pvb_session *s, unsigned flags, struct pvb_err *err)
-{
-	struct pvb_lend lend;
-	bool whole;
-	int r = pvb_lend_read(s->ctx, s->name, &lend, err);
-
-	if (r == -ENOENT) {
-		pvb_log(s->ctx, PVB_INFO, "%s: nothing is lent, nothing to do", s->label);
-		return err->code = 0;
-	}
-	if (r < 0)
-		return r;
-	snprintf(s->label, sizeof(s->label), "%s", lend.label);
-	s->deadline_ns = s->start_ns + (int64_t)lend.settings.hook_timeout_ms * 1000000;
-	/* lend.unfinished says nothing here: the lock is held, by us. */
-	whole = lend.state == PVB_LENT || lend.state == PVB_RUNNING || lend.state == PVB_KEPT;
-	if (flags & PVB_RETURN_KEEP && whole)
-		r = lend_keep(s, PVB_LENT, "it starts again at once", err);
-	else if (lend.settings.keep_on_stop && !(flags & PVB_RETURN_HOME) && whole)
-		r = lend_keep(s, PVB_KEPT, "on-stop = keep", err);
-	else
-		r = pvb_home_bring(s, err);
-	pvb_lend_clear(&lend);
-	return r;
-}
-
-int pvb_return(struct pvb_ctx *ctx, const char *name, unsigned flags, struct pvb_err *err)
-{
-	struct pvb_session s;
-	int r;
-
-	err->code = 0;
-	r = pvb_session_open(ctx, name, name, PVB_LOCK_WAIT_NS, &s, err);
-	if (r == 0)
-		r = return_locked(&s, flags, err);
-	pvb_session_close(&s);
-	return r;
-}
-
-/* Under its lock, "lending" and "returning" mean that whoever did it is gone. */
-static int recover_one(struct pvb_ctx *ctx, const char *name, unsigned *recovered, struct pvb_err *err)
-{
-	struct pvb_lend lend;
-	struct pvb_session s;
-	/* Those who only look hold the lock for an instant, too: not to be taken for work. */
-	int r = pvb_session_open(ctx, name, name, LOOK_WAIT_NS, &s, err);
-
-	if (r == -EBUSY)
-		pvb_log(ctx, PVB_NOTICE, "%s", err->text);
-	if (r == 0)
-		r = pvb_lend_read(ctx, name, &lend, err);
-	if (r < 0) {
-		pvb_session_close(&s);
-		return r == -ENOENT || r == -EBUSY ? (err->code = 0) : r; /* done meanwhile, or being worked on */
-	}
-	snprintf(s.label, sizeof(s.label), "%s", lend.label);
-	if (lend.state == PVB_LENDING || lend.state == PVB_RETURNING || lend.state == PVB_FAILED || lend.other_boot) {
-		r = pvb_home_bring(&s, err);
-		*recovered += r == 0;
-	} else {
-		pvb_log(ctx, PVB_INFO, "%s: %s, nothing to recover", s.label, pvb_state_name(lend.state));
-	}
-	pvb_lend_clear(&lend);
-	pvb_session_close(&s);
-	return r;
-}
-
-int pvb_recover(struct pvb_ctx *ctx, const char *name, unsigned *recovered, struct pvb_err *err)
-{
-	_cleanup_strv_ char **names = NULL;
-	struct pvb_err one = { .code = 0 };
-	unsigned count = 0;
-	int r;
-
-	err->code = 0;
-	if (name)
-		r = recover_one(ctx, name, &count, err);
-	else
-		r = pvb_lend_names(ctx, &names, err);
-	for (char **each = names; each && *each; each++)
-		if (recover_one(ctx, *each, &count, &one) < 0 && !err->code)
-			*err = one;
-	if (recovered)
-		*recovered = count;
-	return r < 0 ? r : err->code;
 }

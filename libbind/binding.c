@@ -142,7 +142,9 @@ int pvb_effect_unbind(struct pvb_step *step, struct pvb_err *err)
 	step->quiet = true;
 	if (!*driver || pvb_step_on_vfio(step, driver))
 		return 0;
-	r = driver_unbind(step, driver, err);
+	r = pvb_gate_check(step->ctx, step->lend, &pvb_step_home(step)->addr, driver, err);
+	if (r == 0)
+		r = driver_unbind(step, driver, err);
 	step->quiet = false;
 	snprintf(step->text, sizeof(step->text), "unbound from %s", driver);
 	return r;
@@ -168,9 +170,17 @@ static int home_find(struct pvb_step *step, char *driver, size_t size, struct pv
 	if (!*home->driver)
 		return home_by_modalias(step, driver, size, err);
 	snprintf(driver, size, "%s", home->driver);
-	if (driver_registered(step->ctx, driver) || !*home->module)
+	return 0;
+}
+
+/* Some drivers (nvidia) refuse to be loaded where they find no device that they may take: the override names them by now. */
+static int home_load(struct pvb_step *step, const char *driver, struct pvb_err *err)
+{
+	const char *module = pvb_step_home(step)->module;
+
+	if (driver_registered(step->ctx, driver) || !*module)
 		return 0;
-	return pvb_module_load(step->ctx, home->module, NULL, err);
+	return pvb_module_load(step->ctx, module, NULL, err);
 }
 
 /* The override names the home driver while it is bound, so that neither a new_id nor an ids= of
@@ -182,7 +192,9 @@ static int home_bind(struct pvb_step *step, const char *driver, struct pvb_err *
 
 	if (r < 0)
 		return r;
-	r = driver_bind(step, driver, err);
+	r = home_load(step, driver, err);
+	if (r == 0)
+		r = driver_bind(step, driver, err);
 	if (r < 0) {
 		if (override_write(step, pvb_step_home(step)->override, &ignored) < 0)
 			step->warn = true; /* the first error is the one to tell */

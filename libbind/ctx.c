@@ -37,8 +37,10 @@ void pvb_ctx_free(struct pvb_ctx *ctx)
 {
 	if (!ctx)
 		return;
-	pvb_module_done(ctx);
-	pvb_names_done(ctx);
+	if (ctx->kmod_free)
+		ctx->kmod_free(ctx);
+	if (ctx->pci_free)
+		ctx->pci_free(ctx);
 	if (ctx->root_fd >= 0)
 		close(ctx->root_fd);
 	free(ctx->root);
@@ -60,6 +62,12 @@ void pvb_ctx_set_identify(struct pvb_ctx *ctx, pvb_identify_fn *fn, void *data)
 void pvb_ctx_set_cancel_fd(struct pvb_ctx *ctx, int fd)
 {
 	ctx->cancel_fd = fd;
+}
+
+void pvb_ctx_set_begun(struct pvb_ctx *ctx, pvb_begun_fn *fn, void *data)
+{
+	ctx->begun = fn;
+	ctx->begun_data = data;
 }
 
 const char *pvb_ctx_root(const struct pvb_ctx *ctx)
@@ -189,4 +197,13 @@ int pvb_format(char *buf, size_t size, const char *fmt, ...)
 	n = vsnprintf(buf, size, fmt, ap);
 	va_end(ap);
 	return n >= 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
+}
+
+void pvb_boot_id_read(struct pvb_ctx *ctx, char *buf, size_t size)
+{
+	_cleanup_free_ char *text = NULL;
+
+	*buf = '\0';
+	if (pvb_read_file(ctx, "proc/sys/kernel/random/boot_id", 128, &text, NULL) == 0)
+		snprintf(buf, size, "%.36s", text);
 }

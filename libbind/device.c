@@ -132,7 +132,7 @@ static void reset_methods_read(struct pvb_ctx *ctx, struct pvb_function *fn)
 
 int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct pvb_function *fn)
 {
-	char path[PVB_PATH_MAX], what[320];
+	char path[PVB_PATH_MAX], text[PVB_ADDR_MAX], what[320];
 	int r;
 
 	memset(fn, 0, sizeof(*fn));
@@ -146,8 +146,9 @@ int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct p
 		return r;
 	fn->bridge = pvb_sysfs_exists(ctx, pvb_device_path(addr, "pci_bus", path));
 	sriov_read(ctx, fn);
-	/* While a reset goes on, reading the configuration space waits for it, uninterruptibly (pci_dev_lock()). */
-	if (pvb_stuck_check(ctx, addr, what, sizeof(what)) == 0)
+	/* While a reset goes on, reading the configuration space waits for it, uninterruptibly (pci_dev_lock()): not while
+	 * somebody works on the device. */
+	if (!pvb_record_locked(ctx, pvb_addr_format(addr, text)) && pvb_stuck_check(ctx, addr, what, sizeof(what)) == 0)
 		config_read(ctx, fn);
 	bridges_read(ctx, fn);
 	reset_methods_read(ctx, fn);

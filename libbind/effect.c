@@ -38,6 +38,21 @@ bool pvb_step_on_vfio(const struct pvb_step *step, const char *driver)
 	       (*driver && pvb_sysfs_exists(step->ctx, pvb_device_path(&pvb_step_home(step)->addr, "vfio-dev", path)));
 }
 
+bool pvb_step_away(const struct pvb_step *step)
+{
+	char path[PVB_PATH_MAX], driver[PVB_NAME_MAX];
+
+	for (size_t i = 0; i < step->lend->num_devices; i++) {
+		const struct pvb_home *home = &step->lend->devices[i];
+
+		if (*home->driver && !home->stays && pvb_sysfs_exists(step->ctx, pvb_device_path(&home->addr, "", path)) &&
+		    pvb_sysfs_link(step->ctx, pvb_device_path(&home->addr, "driver", path), driver, sizeof(driver)) == 0 &&
+		    strcmp(driver, home->driver) != 0)
+			return true;
+	}
+	return false;
+}
+
 /* ---- resets: a failing one is said, as by Proxmox VE, and stops nothing ---- */
 
 static int reset_do(struct pvb_step *step, struct pvb_err *err)
@@ -174,22 +189,6 @@ static int console_move_do(struct pvb_step *step, struct pvb_err *err)
 	return 0;
 }
 
-/* A card that is not home yet may bring the frame buffer: then this is to be done again by recover. */
-static bool card_away(const struct pvb_step *step)
-{
-	char path[PVB_PATH_MAX], driver[PVB_NAME_MAX];
-
-	for (size_t i = 0; i < step->lend->num_devices; i++) {
-		const struct pvb_home *home = &step->lend->devices[i];
-
-		if (*home->driver && !home->stays && pvb_sysfs_exists(step->ctx, pvb_device_path(&home->addr, "", path)) &&
-		    pvb_sysfs_link(step->ctx, pvb_device_path(&home->addr, "driver", path), driver, sizeof(driver)) == 0 &&
-		    strcmp(driver, home->driver) != 0)
-			return true;
-	}
-	return false;
-}
-
 static int console_back(struct pvb_step *step, const struct pvb_shared *shared, struct pvb_err *err)
 {
 	int r = console_bound_mark(step, err);
@@ -198,7 +197,8 @@ static int console_back(struct pvb_step *step, const struct pvb_shared *shared, 
 		r = pvb_console_restore(step->ctx, shared->home, err);
 	step->quiet = false;
 	snprintf(step->text, sizeof(step->text), "console on the screen again (%s)", shared->home);
-	if (r != -ENODEV || card_away(step))
+	/* A card that is not home yet may bring the frame buffer: then this is to be done again by recover. */
+	if (r != -ENODEV || pvb_step_away(step))
 		return r;
 	/* Another lend's card may bring a frame buffer yet. */
 	step->quiet = !pvb_shared_last(shared, step->lend->name);
@@ -235,6 +235,8 @@ static const struct {
 	[PVB_OP_BIND] = { pvb_effect_bind, pvb_effect_bind_undo },
 	[PVB_OP_RESET] = { reset_do, reset_do },
 	[PVB_OP_SLOT_RESET] = { slot_reset_do, slot_reset_do },
+	[PVB_OP_STOP] = { pvb_effect_stop, pvb_effect_stop_undo },
+	[PVB_OP_UNLOAD] = { pvb_effect_unload, pvb_effect_unload_undo },
 };
 
 int pvb_effect(struct pvb_step *step, struct pvb_err *err)

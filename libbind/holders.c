@@ -4,45 +4,58 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "internal.h"
 
+#define LOOK_NS 2000000000
+
 /* One node looked for. In a container the same device may have another path, so its number counts where it has one. */
 struct target {
-	const char *node;
+	const struct pvb_node *node;
 	const char *base;
 	mode_t type;   /* S_IFCHR, S_IFBLK; 0: no device node here (a test's tree) */
 	dev_t rdev;
 	dev_t fs;      /* where the node itself is: what /proc/PID/maps shows */
 	ino_t inode;
+	int found;     /* the process it was found in last: once is enough */
 };
 
 struct search {
 	struct pvb_ctx *ctx;
-	struct pvb_holders *holders;
 	struct target *targets;
 	size_t n;
 	bool maps; /* whether mappings tell anything */
 	int proc_fd;
+	int fd;    /* where what is found goes: struct pvb_holder, one after the other */
+	unsigned unreadable;
+	volatile int *at; /* the process that is looked into */
 };
 
-static void target_look(const struct pvb_ctx *ctx, const char *node, struct target *target)
+static void target_look(const struct pvb_ctx *ctx, const struct pvb_node *node, struct target *target)
 {
-	_cleanup_close_ int fd = pvb_open(ctx, node, O_PATH);
-	const char *slash = strrchr(node, '/');
+	_cleanup_close_ int fd = pvb_open(ctx, node->path, O_PATH);
+	const char *slash = strrchr(node->path, '/');
+	dev_t rdev = makedev(node->major, node->minor);
+	mode_t type = node->block ? S_IFBLK : S_IFCHR;
 	struct stat st;
+	bool here;
 
-	*target = (struct target){ .node = node, .base = slash ? slash + 1 : node };
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return;
-	target->fs = st.st_dev;
-	target->inode = st.st_ino;
-	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+	*target = (struct target){ .node = node, .base = slash ? slash + 1 : node->path };
+	if (rdev && ctx->real_root) {
+		target->type = type;
+		target->rdev = rdev;
+	}
+	here = fd >= 0 && fstat(fd, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
+	/* Under another name than expected, it is found by its number alone. */
+	if (!here || (rdev && (st.st_rdev != rdev || (st.st_mode & S_IFMT) != type)))
 		return;
 	target->type = st.st_mode & S_IFMT;
 	target->rdev = st.st_rdev;
+	target->fs = st.st_dev;
+	target->inode = st.st_ino;
 }
 
 /* A small file below /proc/PID; "" when the process is gone. */
@@ -112,39 +125,32 @@ static const char *cgroup_path(char *text)
 	return path;
 }
 
-static bool holder_known(const struct pvb_holders *holders, int pid, const char *node)
+static void owner_read(const struct search *s, int pid, struct pvb_holder *holder)
 {
-	for (size_t i = holders->n; i-- > 0;)
-		if (holders->list[i].pid == pid && !strcmp(holders->list[i].node, node))
-			return true;
-	return false;
-}
-
-static int holder_add(struct search *s, int pid, const char *node, bool mapped)
-{
-	struct pvb_holders *holders = s->holders;
-	struct pvb_holder *holder, *more;
 	char text[4096];
 	const char *path;
 
-	if (holder_known(holders, pid, node))
-		return 0;
-	more = realloc(holders->list, (holders->n + 1) * sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	holders->list = more;
-	holder = &more[holders->n++];
-	*holder = (struct pvb_holder){ .pid = pid, .mapped = mapped };
-	name_copy(holder->node, node, strlen(node));
-	proc_read(s, pid, "comm", holder->command, sizeof(holder->command));
-	holder->command[strcspn(holder->command, "\n")] = '\0';
 	proc_read(s, pid, "cgroup", text, sizeof(text));
 	path = cgroup_path(text);
 	if (path)
 		cgroup_parse(path, holder);
-	if (s->ctx->identify && !s->ctx->identify(s->ctx->identify_data, pid, holder->who, sizeof(holder->who)))
-		*holder->who = '\0';
-	return 0;
+}
+
+/* Sent at once, so that it is known even if a later process cannot be looked into. */
+static int holder_send(struct search *s, int pid, struct target *target, bool mapped)
+{
+	struct pvb_holder holder = { .pid = pid, .mapped = mapped, .at = (size_t)(target - s->targets) };
+
+	if (target->found == pid)
+		return 0;
+	target->found = pid;
+	name_copy(holder.node, target->node->path, strlen(target->node->path));
+	proc_read(s, pid, "comm", holder.command, sizeof(holder.command));
+	holder.command[strcspn(holder.command, "\n")] = '\0';
+	owner_read(s, pid, &holder);
+	if (s->ctx->identify && !s->ctx->identify(s->ctx->identify_data, pid, holder.who, sizeof(holder.who)))
+		*holder.who = '\0';
+	return write(s->fd, &holder, sizeof(holder)) == (ssize_t)sizeof(holder) ? 0 : -EPIPE;
 }
 
 /* Whether a descriptor's link may lead to one of the nodes. Only then is it followed: following a link to a
@@ -161,18 +167,19 @@ static bool link_may_match(const struct search *s, const char *link)
 	return false;
 }
 
-static const struct target *target_find(const struct search *s, int dir_fd, const char *name, const char *link)
+/* What name (followed) is, or what it is called where nodes have no number. */
+static struct target *target_find(const struct search *s, int dir_fd, const char *name, const char *link)
 {
 	struct stat st = { .st_mode = 0 };
 
 	if (fstatat(dir_fd, name, &st, 0) < 0)
 		st.st_mode = 0;
 	for (size_t i = 0; i < s->n; i++) {
-		const struct target *target = &s->targets[i];
+		struct target *target = &s->targets[i];
 
 		if (target->type && target->type == (st.st_mode & S_IFMT) && target->rdev == st.st_rdev)
 			return target;
-		if (!target->type && !strcmp(target->node, link))
+		if (!target->type && !strcmp(target->node->path, link))
 			return target;
 	}
 	return NULL;
@@ -180,7 +187,7 @@ static const struct target *target_find(const struct search *s, int dir_fd, cons
 
 static int fd_look(struct search *s, int pid, int dir_fd, const char *name)
 {
-	const struct target *target;
+	struct target *target;
 	char link[PVB_PATH_MAX];
 	ssize_t n = readlinkat(dir_fd, name, link, sizeof(link) - 1);
 
@@ -190,7 +197,7 @@ static int fd_look(struct search *s, int pid, int dir_fd, const char *name)
 	if (!link_may_match(s, link))
 		return 0;
 	target = target_find(s, dir_fd, name, link);
-	return target ? holder_add(s, pid, target->node, false) : 0;
+	return target ? holder_send(s, pid, target, false) : 0;
 }
 
 /* Open a directory below proc. 1 when its process is gone, or it cannot be looked into (counted). */
@@ -199,7 +206,7 @@ static int proc_opendir(struct search *s, const char *path, DIR **dir)
 	int fd = openat(s->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0) {
-		s->holders->unreadable += errno != ENOENT && errno != ESRCH;
+		s->unreadable += errno != ENOENT && errno != ESRCH;
 		return 1;
 	}
 	*dir = fdopendir(fd);
@@ -249,24 +256,43 @@ static int threads_look(struct search *s, int pid)
 	return r;
 }
 
-/* "7f1c… rw-s 00000000 00:06 412 /dev/nvidiactl": by the node's own place, since a bind mount changes only the path. */
+/* "7f1c00001000-7f1c00002000 rw-s 00000000 00:06 412 /dev/nvidiactl": where the file itself is, and its name. */
+static bool map_parse(const char *line, dev_t *fs, ino_t *inode, const char **name)
+{
+	char *p = strchr(line, ' ');
+	unsigned long maj, min;
+
+	for (int i = 0; p && i < 2; i++)
+		p = strchr(p + 1, ' ');
+	if (!p)
+		return false;
+	maj = strtoul(p, &p, 16);
+	min = *p == ':' ? strtoul(p + 1, &p, 16) : 0;
+	*fs = makedev(maj, min);
+	*inode = strtoul(p, &p, 10);
+	*name = p + strspn(p, " ");
+	return *inode != 0;
+}
+
+/* By the node's own place; a container's own node is elsewhere, but has the number. */
 static int map_look(struct search *s, int pid, const char *line)
 {
-	unsigned maj, min;
-	uint64_t inode;
-	int at = 0;
+	struct target *target = NULL;
+	char path[96];
+	const char *name;
+	ino_t inode;
+	dev_t fs;
 
-	if (sscanf(line, "%*s %*s %*s %x:%x %" SCNu64 " %n", &maj, &min, &inode, &at) != 3 || !inode || !at)
+	if (!map_parse(line, &fs, &inode, &name))
 		return 0;
-	for (size_t i = 0; i < s->n; i++) {
-		const struct target *target = &s->targets[i];
-		size_t len = strcspn(line + at, "\n");
-
-		if ((target->inode == inode && target->fs == makedev(maj, min)) ||
-		    (len == strlen(target->node) && !strncmp(line + at, target->node, len)))
-			return holder_add(s, pid, target->node, true);
+	for (size_t i = 0; !target && i < s->n; i++)
+		if (s->targets[i].inode == inode && s->targets[i].fs == fs)
+			target = &s->targets[i];
+	if (!target && link_may_match(s, name)) {
+		snprintf(path, sizeof(path), "%d/map_files/%.*s", pid, (int)strcspn(line, " "), line);
+		target = target_find(s, s->proc_fd, path, name);
 	}
-	return 0;
+	return target ? holder_send(s, pid, target, true) : 0;
 }
 
 static int maps_look(struct search *s, int pid)
@@ -280,7 +306,7 @@ static int maps_look(struct search *s, int pid)
 	snprintf(path, sizeof(path), "%d/maps", pid);
 	fd = openat(s->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		s->holders->unreadable += errno != ENOENT && errno != ESRCH;
+		s->unreadable += errno != ENOENT && errno != ESRCH;
 		return 0;
 	}
 	file = fdopen(fd, "re");
@@ -288,14 +314,16 @@ static int maps_look(struct search *s, int pid)
 		close(fd);
 		return -ENOMEM;
 	}
-	while (r == 0 && getline(&line, &size, file) > 0)
+	while (r == 0 && getline(&line, &size, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
 		r = map_look(s, pid, line);
+	}
 	return r;
 }
 
 static int process_look(struct search *s, int pid)
 {
-	unsigned before = s->holders->unreadable, seen = 0;
+	unsigned before = s->unreadable, seen = 0;
 	char path[32];
 	int r;
 
@@ -303,7 +331,7 @@ static int process_look(struct search *s, int pid)
 	r = fds_look(s, pid, path, &seen);
 	if (r == 0 && !seen)
 		r = threads_look(s, pid);
-	if (r == 0 && s->maps && s->holders->unreadable == before)
+	if (r == 0 && s->maps && s->unreadable == before)
 		r = maps_look(s, pid);
 	return r;
 }
@@ -315,31 +343,129 @@ static int processes_look(struct search *s)
 
 	if (r != 0)
 		return r < 0 ? r : -EIO;
-	for (struct dirent *entry; r == 0 && (entry = readdir(dir));)
-		if (isdigit((unsigned char)*entry->d_name))
-			r = process_look(s, atoi(entry->d_name));
+	for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
+		if (!isdigit((unsigned char)*entry->d_name))
+			continue;
+		*s->at = atoi(entry->d_name);
+		r = process_look(s, *s->at);
+	}
 	return r;
 }
 
-int pvb_holders_find(struct pvb_ctx *ctx, const char *const *nodes, size_t n, struct pvb_holders *holders)
+/* In the child. What ends it is a record without a process. */
+static void search_run(struct pvb_ctx *ctx, void *data, int fd)
 {
-	_cleanup_free_ struct target *targets = calloc(n ? n : 1, sizeof(*targets));
-	_cleanup_close_ int proc_fd = pvb_open(ctx, "proc", O_RDONLY | O_DIRECTORY);
-	struct search s = { .ctx = ctx, .holders = holders, .targets = targets, .n = n, .proc_fd = proc_fd };
+	struct search *s = data;
+	struct pvb_holder end = { .pid = 0 };
+
+	s->ctx = ctx;
+	s->fd = fd;
+	s->proc_fd = pvb_open(ctx, "proc", O_RDONLY | O_DIRECTORY);
+	if (s->proc_fd < 0 || processes_look(s) < 0)
+		_exit(1);
+	end.at = s->unreadable;
+	if (write(fd, &end, sizeof(end)) != (ssize_t)sizeof(end))
+		_exit(1);
+}
+
+/* ---- in the parent ------------------------------------------------------------------ */
+
+/* Every open file that its module's reference count knows of would show there: the cheap sign that there is none. */
+static bool node_idle(const struct pvb_ctx *ctx, const struct pvb_node *node)
+{
+	char path[PVB_PATH_MAX];
+	uint64_t count;
+
+	if (!*node->counted_by || pvb_format(path, sizeof(path), "sys/module/%s/refcnt", node->counted_by) < 0)
+		return false;
+	return pvb_sysfs_read_number(ctx, path, &count) == 0 && count == 0;
+}
+
+static bool nodes_look(struct search *s, const struct pvb_nodes *nodes)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < nodes->n; i++) {
+		const struct pvb_node *node = &nodes->list[i];
+
+		target_look(s->ctx, node, &s->targets[i]);
+		any = any || !node_idle(s->ctx, node);
+		s->maps = s->maps || node->mappable;
+	}
+	return any;
+}
+
+static bool holder_known(const struct pvb_holders *holders, const struct pvb_holder *holder)
+{
+	for (size_t i = holders->n; i-- > 0;)
+		if (holders->list[i].pid == holder->pid && holders->list[i].at == holder->at)
+			return true;
+	return false;
+}
+
+static int holder_compare(const void *a, const void *b)
+{
+	const struct pvb_holder *x = a, *y = b;
+
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int holders_take(struct pvb_holders *holders, const char *text, size_t size)
+{
+	size_t n = size / sizeof(struct pvb_holder);
+
+	holders->incomplete = true;
+	holders->list = calloc(n ? n : 1, sizeof(*holders->list));
+	if (!holders->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct pvb_holder holder;
+
+		memcpy(&holder, text + i * sizeof(holder), sizeof(holder));
+		if (!holder.pid) {
+			holders->unreadable = (unsigned)holder.at;
+			holders->incomplete = false;
+		} else if (!holder_known(holders, &holder)) {
+			holders->list[holders->n++] = holder;
+		}
+	}
+	qsort(holders->list, holders->n, sizeof(*holders->list), holder_compare);
+	return 0;
+}
+
+/* /proc/PID/maps waits for the process's memory lock, which a process that is stuck in the kernel may hold: so a
+ * child looks, and past its time what is left is unknown. */
+static int search_ask(struct pvb_ctx *ctx, struct search *s, struct pvb_holders *holders)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	int r;
+
+	s->at = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (s->at == MAP_FAILED)
+		return -ENOMEM;
+	r = pvb_ask(ctx, search_run, s, pvb_now_ns() + LOOK_NS, &text, &size);
+	if (r == 0 || r == -ETIMEDOUT)
+		r = holders_take(holders, text, size);
+	holders->hung_at = *s->at;
+	munmap((void *)(uintptr_t)s->at, sizeof(int));
+	return r;
+}
+
+int pvb_holders_find(struct pvb_ctx *ctx, const struct pvb_nodes *nodes, struct pvb_holders *holders)
+{
+	_cleanup_free_ struct target *targets = calloc(nodes->n ? nodes->n : 1, sizeof(*targets));
+	struct search s = { .ctx = ctx, .targets = targets, .n = nodes->n };
 	int r;
 
 	*holders = (struct pvb_holders){ .n = 0 };
 	if (!targets)
 		return -ENOMEM;
-	if (proc_fd < 0)
-		return proc_fd;
-	for (size_t i = 0; i < n; i++) {
-		target_look(ctx, nodes[i], &targets[i]);
-		/* A mapping of a vfio device is of an anonymous file, never of these nodes; the
-		 * walk through all mappings of the machine would cost more than all the rest. */
-		s.maps = s.maps || strncmp(nodes[i], "/dev/vfio/", 10) != 0;
-	}
-	r = processes_look(&s);
+	if (!nodes_look(&s, nodes))
+		return 0;
+	r = search_ask(ctx, &s, holders);
 	if (r < 0)
 		pvb_holders_clear(holders);
 	return r;
@@ -349,6 +475,39 @@ void pvb_holders_clear(struct pvb_holders *holders)
 {
 	free(holders->list);
 	*holders = (struct pvb_holders){ .n = 0 };
+}
+
+bool pvb_holders_unknown(struct pvb_ctx *ctx, const struct pvb_holders *holders, char *buf, size_t size)
+{
+	_cleanup_free_ char *comm = NULL;
+	char path[32];
+
+	*buf = '\0';
+	if (!holders->incomplete && !holders->unreadable)
+		return false;
+	if (!holders->incomplete) {
+		snprintf(buf, size, "%u process%s could not be looked into", holders->unreadable, holders->unreadable > 1 ? "es" : "");
+		return true;
+	}
+	snprintf(path, sizeof(path), "proc/%d/comm", holders->hung_at);
+	if (pvb_read_file(ctx, path, PVB_NAME_MAX, &comm, NULL) == 0)
+		comm[strcspn(comm, "\n")] = '\0';
+	snprintf(buf, size, "%s (pid %d) could not be looked into within %d s", comm && *comm ? comm : "a process",
+		 holders->hung_at, (int)(LOOK_NS / 1000000000));
+	return true;
+}
+
+void pvb_holder_self(struct pvb_ctx *ctx, struct pvb_holder *self)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *path;
+
+	*self = (struct pvb_holder){ .pid = (int)getpid() };
+	if (pvb_read_file(ctx, "proc/self/cgroup", 4096, &text, NULL) < 0)
+		return;
+	path = cgroup_path(text);
+	if (path)
+		cgroup_parse(path, self);
 }
 
 const char *pvb_holder_describe(const struct pvb_holder *holder, char *buf, size_t size)

@@ -6,22 +6,8 @@
 
 static int groups_wait(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
 {
-	size_t n = pvb_plan_num_devices(plan), num_groups = 0;
-	_cleanup_free_ int *groups = calloc(n ? n : 1, sizeof(*groups));
-	int r;
+	int r = pvb_lend_groups_wait(s->ctx, &plan->journal.lend, s->deadline_ns);
 
-	if (!groups)
-		return pvb_err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		const struct pvb_home *home = pvb_plan_device(plan, i);
-		bool known = home->stays || home->group < 0;
-
-		for (size_t k = 0; k < num_groups; k++)
-			known = known || groups[k] == home->group;
-		if (!known)
-			groups[num_groups++] = home->group;
-	}
-	r = pvb_vfio_wait_free(s->ctx, groups, num_groups, s->deadline_ns);
 	if (r == -ETIMEDOUT)
 		return pvb_err_set(err, -EBUSY, "%s: a process still has the devices open through /dev/vfio; they stay lent; end it, then: pvebind return %s",
 				   s->label, s->name);
@@ -61,9 +47,12 @@ static int home_apply(struct pvb_session *s, const struct pvb_plan *plan, int jo
 		return pvb_err_set(err, -ENOMEM, "out of memory");
 	if (r < 0)
 		pvb_log(s->ctx, PVB_WARNING, "cannot write the journal of %s: %s; going home all the same", s->name, strerror(-r));
-	r = pvb_apply(s->ctx, plan, journal_fd, s->lock_fds, s->deadline_ns, failed, &first);
+	r = pvb_apply(s->ctx, plan, journal_fd, s->lock_fds, s->limit_ns, failed, &first);
 	if (r == 0)
 		return records_remove(s, plan, NULL, err);
+	/* Its state stays "returning": who comes next goes on from there. */
+	if (r == -EINPROGRESS)
+		return pvb_err_set(err, r, "%s: %.300s", s->label, first.text);
 	if (pvb_journal_state(journal_fd, PVB_FAILED, 0) < 0 || records_remove(s, plan, failed, err) < 0)
 		pvb_log(s->ctx, PVB_ERROR, "the journal of %s could not be brought up to date", s->label);
 	return pvb_err_set(err, -PVB_EATTENTION, "%s: not everything is home: %.300s; when the cause is mended: pvebind recover %s",

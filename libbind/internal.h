@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of libbind share among themselves. Files call only downwards:
- *   err addr ctx → sysfs module names → line record stuck → device snapshot holders vfio critical (disk nic) console reset slot
- *   → refusal request shared → op journal lend → judge → plan home lending
+ *   err addr ctx → sysfs module names → line record stuck ask → device snapshot nodes holders vfio critical (disk nic) console reset slot
+ *   → refusal request shared → op journal lend → busy judge → plan home lending
  *   → power binding effect → worker apply → session homecoming → bind manual
  * All functions return 0 or -errno; those without a struct pvb_err leave the
  * sentence to their caller, who knows what it was for.
@@ -40,13 +40,18 @@ struct pvb_ctx {
 	pvb_identify_fn *identify;
 	void *identify_data;
 	int cancel_fd;
-	void *kmod;          /* module.c */
-	void *pci;           /* names.c */
+	pvb_begun_fn *begun;
+	void *begun_data;
+	/* module.c's and names.c's own. By pointers, so that a program that only looks (the guard) links neither library. */
+	void *kmod, *pci;
+	void (*kmod_free)(struct pvb_ctx *ctx), (*pci_free)(struct pvb_ctx *ctx);
 };
 
 /* As pvb_open(), with a mode for O_CREAT. */
 int pvb_openat(const struct pvb_ctx *ctx, const char *path, int flags, mode_t mode) PVB_MUST_CHECK;
 int64_t pvb_now_ns(void); /* CLOCK_MONOTONIC */
+/* The boot's id, "" when unknown. */
+void pvb_boot_id_read(struct pvb_ctx *ctx, char *buf, size_t size);
 /* In a child that may hang and so outlive us: put its stdio on /dev/null. Proxmox VE reads the hook's pipes to their end. */
 void pvb_stdio_leave(void);
 /* snprintf that says whether all of it fitted: 0 or -ENAMETOOLONG. */
@@ -72,6 +77,8 @@ ssize_t pvb_sysfs_read_bytes(const struct pvb_ctx *ctx, const char *path, void *
 /* Entries of a directory but "." and "..", sorted by name; *names: malloced array of malloced
  * strings with NULL at its end, free with pvb_strv_free(). A missing directory is an empty list. */
 int pvb_sysfs_list(const struct pvb_ctx *ctx, const char *path, char ***names) PVB_MUST_CHECK;
+/* The same, of its directories alone: not of links to such. */
+int pvb_sysfs_dirs(const struct pvb_ctx *ctx, const char *path, char ***names) PVB_MUST_CHECK;
 void pvb_strv_free(char **names);
 static inline void cleanup_strv(char ***v) { pvb_strv_free(*v); }
 #define _cleanup_strv_ __attribute__((cleanup(cleanup_strv)))
@@ -94,10 +101,45 @@ int pvb_module_load(struct pvb_ctx *ctx, const char *name, bool *loaded, struct 
 /* The modules that modprobe would load for alias ("pci:v00001234d…", "vfio_pci:v…"), blacklist
  * respected; malloced array, empty when there is none. */
 int pvb_module_lookup(struct pvb_ctx *ctx, const char *alias, char ***names, struct pvb_err *err) PVB_MUST_CHECK;
-void pvb_module_done(struct pvb_ctx *ctx);
 
-/* ---- names.c: the only file that includes libpci ---------------------------- */
-void pvb_names_done(struct pvb_ctx *ctx);
+/* Whether it is loaded, or just being loaded or unloaded; one that is built in is not. */
+bool pvb_module_loaded(const struct pvb_ctx *ctx, const char *name);
+/* The modules that use it; malloced array. */
+int pvb_module_holders(const struct pvb_ctx *ctx, const char *name, char ***names) PVB_MUST_CHECK;
+/* How often it is used by what is no module: its reference count less its holders. */
+int pvb_module_uses(const struct pvb_ctx *ctx, const char *name, unsigned *uses) PVB_MUST_CHECK;
+/* Unload this one, without waiting and without force: -EAGAIN or -EBUSY at once when it is in use. It may run the
+ * remove() of a driver. Not loaded is success. */
+int pvb_module_unload(struct pvb_ctx *ctx, const char *name, struct pvb_err *err) PVB_MUST_CHECK;
+
+/* ---- ask.c: questions whose answer may never come ----------------------------- */
+typedef void pvb_answer_fn(struct pvb_ctx *ctx, void *data, int fd);
+/* Run answer in a child that has nothing of ours open but the root and fd, to which it writes. *text (malloced, also
+ * with -ETIMEDOUT and -ECANCELED: what had come by then; NULL otherwise) is what it wrote. -EIO: it did not end well.
+ * A child that hangs in the kernel is left behind, harming nobody. */
+int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t deadline_ns, char **text, size_t *size) PVB_MUST_CHECK;
+
+/* ---- nodes.c: the device nodes of a function --------------------------------------- */
+struct pvb_node {
+	char path[PVB_NAME_MAX];  /* "/dev/dri/card0": its usual name; in a container it may have another */
+	struct pvb_addr addr;     /* the function it belongs to */
+	unsigned major, minor;    /* what it is known by; 0:0: by its path alone */
+	bool block;
+	bool shared;              /* one for all devices of the driver: /dev/nvidiactl, /dev/kfd */
+	bool mappable;            /* can stay in use by a mapping, without a descriptor */
+	char counted_by[PVB_NAME_MAX]; /* a module in whose reference count each open and each mapping of it counts; or "" */
+};
+struct pvb_nodes {
+	struct pvb_node *list; /* malloced */
+	size_t n;
+};
+/* Append every node that belongs to the function as it is bound now: all that sysfs shows below it but input devices
+ * (to listen to a keyboard is not to use its controller), and NVIDIA's and KFD's, which it does not show. Its vfio
+ * nodes: pvb_vfio_nodes(). */
+int pvb_device_nodes(struct pvb_ctx *ctx, const struct pvb_function *fn, struct pvb_nodes *nodes) PVB_MUST_CHECK;
+/* Append one that is known by its path. */
+int pvb_nodes_add(struct pvb_nodes *nodes, const struct pvb_addr *addr, const char *path) PVB_MUST_CHECK;
+void pvb_nodes_clear(struct pvb_nodes *nodes);
 
 /* ---- holders.c --------------------------------------------------------------- */
 struct pvb_holder {
@@ -106,19 +148,29 @@ struct pvb_holder {
 	char who[PVB_NAME_MAX];       /* pvb_identify_fn's word: "VM 101"; or "" */
 	char unit[PVB_NAME_MAX];      /* systemd unit, from the cgroup; or "" */
 	char container[PVB_NAME_MAX]; /* "105" of lxc/105; or "" */
-	char node[PVB_NAME_MAX];      /* "/dev/vfio/15" */
+	size_t at;                    /* which of the nodes asked for */
+	char node[PVB_NAME_MAX];      /* its path: "/dev/vfio/15" */
 	bool mapped;                  /* mapped, no descriptor */
 };
 struct pvb_holders {
 	struct pvb_holder *list;      /* malloced; one per process and node */
 	size_t n;
 	unsigned unreadable;          /* live processes that could not be looked into: never "nobody" */
+	bool incomplete;              /* nor could those that are left: the look took too long … */
+	int hung_at;                  /* … and was then at this process */
 };
-/* Who has one of the nodes ("/dev/vfio/15", …) open or mapped. Walks proc below the root. */
-int pvb_holders_find(struct pvb_ctx *ctx, const char *const *nodes, size_t n, struct pvb_holders *holders) PVB_MUST_CHECK;
+/* Who has one of the nodes open or mapped. Walks proc below the root, in a child, for 2 s at most. A node of one
+ * number is the same under any name. Ask for all nodes at once: the walk costs some 20 us a process. */
+int pvb_holders_find(struct pvb_ctx *ctx, const struct pvb_nodes *nodes, struct pvb_holders *holders) PVB_MUST_CHECK;
 void pvb_holders_clear(struct pvb_holders *holders);
+/* Whether there may be more of them than were found: "2 processes could not be looked into" into buf; else false. */
+bool pvb_holders_unknown(struct pvb_ctx *ctx, const struct pvb_holders *holders, char *buf, size_t size);
 /* "VM 101 (kvm, pid 4242)" / "pipewire (pid 812, user@0.service)". Returns buf. */
 const char *pvb_holder_describe(const struct pvb_holder *holder, char *buf, size_t size);
+/* Whose the calling process is: its systemd unit or container, "" for none. */
+void pvb_holder_self(struct pvb_ctx *ctx, struct pvb_holder *self);
+
+/* ---- vfio.c --------------------------------------------------------------------- */
 /* The device's own vfio nodes: "/dev/vfio/GROUP" and "/dev/vfio/devices/vfioN" where they exist; malloced array. */
 int pvb_vfio_nodes(const struct pvb_ctx *ctx, const struct pvb_function *fn, char ***nodes) PVB_MUST_CHECK;
 /* Whether /dev/vfio/GROUP is open by anybody: the group file opens once only, so that
@@ -174,7 +226,7 @@ int pvb_reset_slot(struct pvb_ctx *ctx, const struct pvb_home *const *fns, size_
 		   char *how, size_t size, struct pvb_err *err) PVB_MUST_CHECK;
 
 /* ---- line.c: "CRC verb key=value …" ---------------------------------------------------- */
-#define PVB_LINE_MAX 2048
+#define PVB_LINE_MAX 4096
 
 struct pvb_line {
 	char text[PVB_LINE_MAX];
@@ -218,6 +270,8 @@ int pvb_record_remove(struct pvb_ctx *ctx, struct pvb_record *record) PVB_MUST_C
 int pvb_record_peek(const struct pvb_ctx *ctx, const char *name, char body[PVB_RECORD_MAX]) PVB_MUST_CHECK;
 /* Whether somebody holds the lock now. */
 bool pvb_record_locked(const struct pvb_ctx *ctx, const char *name);
+/* Wait until nobody holds the lock; nothing is created or held afterwards. -ENOENT, -ETIMEDOUT, -ECANCELED. */
+int pvb_record_wait(const struct pvb_ctx *ctx, const char *name, int64_t deadline_ns) PVB_MUST_CHECK;
 struct pollfd;
 /* ppoll() until deadline_ns, through signals: number of ready ones, 0 at the deadline, -errno. */
 int pvb_poll(struct pollfd *fds, size_t n, int64_t deadline_ns) PVB_MUST_CHECK;
@@ -258,19 +312,24 @@ int pvb_journal_open(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
 int pvb_journal_intent(int fd, size_t op, bool undo) PVB_MUST_CHECK;
 int pvb_journal_outcome(int fd, size_t op, bool undo, int code, const char *text) PVB_MUST_CHECK;
 int pvb_journal_state(int fd, enum pvb_state state, int borrower_pid) PVB_MUST_CHECK;
+/* Lent still, for the start that must follow. */
+int pvb_journal_awaits(int fd) PVB_MUST_CHECK;
+/* What is lent is lent anew, under a new generation. */
+int pvb_journal_renewal(int fd, uint64_t generation) PVB_MUST_CHECK;
 int pvb_journal_override(int fd, size_t device, const char *override) PVB_MUST_CHECK;
 int pvb_journal_settings(int fd, const struct pvb_settings *settings) PVB_MUST_CHECK;
 int pvb_journal_remove(struct pvb_ctx *ctx, const char *name) PVB_MUST_CHECK;
 /* "run/pvebind/100.journal" into path, which is returned. */
 const char *pvb_journal_path(const char *name, char path[PVB_PATH_MAX]);
-/* The boot's id, "" when unknown. */
-void pvb_boot_id_read(struct pvb_ctx *ctx, char *buf, size_t size);
 /* "100.lock": the lend's lock. */
 const char *pvb_lend_lock_name(const char *name, char buf[PVB_NAME_MAX]);
 
 /* ---- lend.c ---------------------------------------------------------------------------------------- */
 /* The device's record and lock: its address. */
 const char *pvb_device_record_name(const struct pvb_addr *addr, char buf[PVB_NAME_MAX]);
+
+/* Wait until nobody has the lend's devices open. -ETIMEDOUT, -ECANCELED. */
+int pvb_lend_groups_wait(struct pvb_ctx *ctx, const struct pvb_lend *lend, int64_t deadline_ns) PVB_MUST_CHECK;
 
 /* ---- shared.c: things that several lends share ------------------------------------------------- */
 struct pvb_shared {
@@ -289,6 +348,51 @@ bool pvb_shared_has(const struct pvb_shared *shared, const char *owner);
 bool pvb_shared_last(const struct pvb_shared *shared, const char *owner);
 void pvb_shared_leave(struct pvb_shared *shared);
 
+/* ---- gate.c: drivers whose remove() waits until nobody uses the device ---------------------------- */
+struct pvb_gate {
+	const char *driver;
+	const char *family; /* its module and those that build on it, in no order; NULL: others need them, never unloaded */
+	const char *user;   /* a module of the family that uses every device from inside the kernel … */
+	const char *params; /* … when it has one of these parameters set; blank-separated */
+};
+/* NULL: the driver lets a device go at once. */
+const struct pvb_gate *pvb_gate_of(const char *driver);
+/* -EBUSY when a process has the device open: the last look before it is unbound from driver. */
+int pvb_gate_check(struct pvb_ctx *ctx, const struct pvb_lend *lend, const struct pvb_addr *addr, const char *driver,
+		   struct pvb_err *err) PVB_MUST_CHECK;
+/* A device that is on one of the module's drivers (on the driver in dir, "sys/bus/pci/drivers/NAME") and is not lent, nor
+ * below one that is, into which; "" for none. */
+int pvb_gate_other(struct pvb_ctx *ctx, const struct pvb_lend *lend, const char *module, char which[PVB_NAME_MAX]) PVB_MUST_CHECK;
+int pvb_gate_driver_other(struct pvb_ctx *ctx, const struct pvb_lend *lend, const char *dir, char which[PVB_NAME_MAX]) PVB_MUST_CHECK;
+/* "X (pid 812) has /dev/nvidia0 open", of the first that has one of the devices (the nodes) open and is not stopped by
+ * settings (NULL: any). 1 when there is one, or may be; 0; -errno. */
+int pvb_gate_holder(struct pvb_ctx *ctx, const struct pvb_addr *addrs, size_t n, const struct pvb_settings *settings,
+		    char *buf, size_t size) PVB_MUST_CHECK;
+int pvb_gate_nodes_holder(struct pvb_ctx *ctx, const struct pvb_nodes *nodes, const struct pvb_settings *settings, char *buf,
+			  size_t size) PVB_MUST_CHECK;
+/* The next of the blank-separated words at *list into word; false at the end. */
+bool pvb_word_next(const char **list, char word[PVB_NAME_MAX]);
+
+/* ---- busy.c: processes that use the devices ---------------------------------------------------- */
+struct pvb_busy {
+	struct pvb_ctx *ctx;
+	const struct pvb_settings *settings;
+	struct pvb_nodes nodes;     /* of all functions that are on a host driver */
+	struct pvb_holders holders;
+	char **stops;               /* malloced: what is to be stopped */
+};
+/* What the settings (busy = stop) name, in order, each once, as the argument of a PVB_OP_STOP: "unit NAME.service",
+ * "container 105"; malloced. */
+int pvb_stops_list(const struct pvb_settings *settings, char ***args) PVB_MUST_CHECK;
+/* Whether to stop arg ends the holder; a unit's aliases count. */
+bool pvb_stop_covers(struct pvb_ctx *ctx, const char *arg, const struct pvb_holder *holder);
+/* Look once for all functions. Clear it also after a failure. */
+int pvb_busy_look(struct pvb_ctx *ctx, const struct pvb_settings *settings, const struct pvb_snapshot *snapshot,
+		  struct pvb_busy *busy) PVB_MUST_CHECK;
+void pvb_busy_clear(struct pvb_busy *busy);
+/* Append a refusal (held, backup) for each process that is in the way and is not to be stopped. */
+int pvb_busy_judge(const struct pvb_busy *busy, const struct pvb_function *fn, struct pvb_refusals *refusals) PVB_MUST_CHECK;
+
 /* ---- judge.c: what speaks against lending ---------------------------------------------------- */
 /* Append every refusal that stands against moving the snapshot's functions for the request. others:
  * devices that a lend of another name has count as held. */
@@ -302,6 +406,8 @@ int pvb_refusals_copy(struct pvb_refusals *dst, const struct pvb_refusals *src) 
 /* ---- stuck marks (stuck.c): a device that hangs in the kernel is not touched again in this boot -- */
 /* -EBUSY when it is marked, the boot is the same and the worker is still there; buf then says in what. 0 otherwise. */
 int pvb_stuck_check(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size) PVB_MUST_CHECK;
+/* What process pid waits in, for a person: the innermost functions of its stack in the kernel ("msleep < nv_remove < …"). */
+void pvb_stuck_describe(struct pvb_ctx *ctx, int pid, char *buf, size_t size);
 int pvb_stuck_mark(struct pvb_ctx *ctx, const struct pvb_addr *addr, int pid, const char *what) PVB_MUST_CHECK;
 
 /* ---- plan.c ------------------------------------------------------------------------------------ */
@@ -314,7 +420,17 @@ struct pvb_plan {
 };
 
 /* Stages of a lend: what is in one runs together, a worker per device. */
-enum pvb_stage { STAGE_MODULES, STAGE_CONSOLE, STAGE_MOVE, STAGE_CONSOLE_MOVE, STAGE_SLOTS, STAGE_COUNT };
+enum pvb_stage {
+	STAGE_MODULES,
+	STAGE_SERVICES,
+	STAGE_CONSOLE,
+	STAGE_PIN, /* overrides of devices whose driver is unloaded next */
+	STAGE_UNLOAD,
+	STAGE_MOVE,
+	STAGE_CONSOLE_MOVE,
+	STAGE_SLOTS,
+	STAGE_COUNT
+};
 
 int pvb_plan_add_note(struct pvb_plan *plan, const char *fmt, ...) PVB_PRINTF(2, 3) PVB_MUST_CHECK;
 int pvb_plan_add_op(struct pvb_plan *plan, enum pvb_op_kind kind, int device, unsigned stage, const char *fmt, ...)
@@ -335,6 +451,8 @@ struct pvb_builder {
 };
 /* Fill the plan's devices, one for each function that moves. */
 int pvb_homes_decide(struct pvb_builder *b) PVB_MUST_CHECK;
+/* A number that no earlier lend of this boot has. */
+uint64_t pvb_generation_new(void);
 /* Module names have '_' where a driver's name may have '-'. */
 bool pvb_driver_name_equal(const char *a, const char *b);
 
@@ -356,6 +474,8 @@ bool pvb_step_gone(struct pvb_step *step);
 /* The driver it is on now; "" for none. */
 int pvb_step_driver(const struct pvb_step *step, char *driver, size_t size, struct pvb_err *err) PVB_MUST_CHECK;
 bool pvb_step_on_vfio(const struct pvb_step *step, const char *driver);
+/* Whether a lent device that is still there is not on its home driver. */
+bool pvb_step_away(const struct pvb_step *step);
 
 /* ---- binding.c, power.c: the effects on one function -------------------------------------------------- */
 int pvb_effect_override(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
@@ -366,6 +486,19 @@ int pvb_effect_bind(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
 int pvb_effect_bind_undo(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
 int pvb_effect_power(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
 int pvb_effect_power_undo(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+
+/* ---- service.c: systemd units and containers that use the devices ---------------------------------------- */
+/* Plan to stop what the settings name (busy = stop). */
+int pvb_services_plan(struct pvb_builder *b) PVB_MUST_CHECK;
+int pvb_effect_stop(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_effect_stop_undo(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+
+/* ---- gating.c: the plan for gated drivers; unload.c: its effects --------------------------------------------- */
+/* Refuse (driver-gate) where unbinding would wait for ever, or plan to unload the driver's modules, with the overrides
+ * (targets, parallel to the moving functions) that have to come before. */
+int pvb_gate_plan(struct pvb_builder *b, char (*targets)[PVB_NAME_MAX]) PVB_MUST_CHECK;
+int pvb_effect_unload(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_effect_unload_undo(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
 
 /* ---- worker.c: a process per device ----------------------------------------------------------------- */
 struct pvb_outcome {
@@ -378,10 +511,10 @@ struct pvb_outcome {
 struct pvb_worker {
 	pid_t pid;
 	int pidfd;
-	int device;          /* -1: the host's operations */
+	int device;          /* the device it is for; -1: the host's operations */
 	size_t *ops;         /* malloced: numbers in the plan, in order */
 	size_t num_ops, reported;
-	int64_t deadline_ns;
+	int64_t start_ns, deadline_ns;
 	bool running, failed;
 };
 struct pvb_run {
@@ -389,26 +522,34 @@ struct pvb_run {
 	const struct pvb_plan *plan;
 	int journal_fd;
 	const int *lock_fds;  /* per device of the plan: its lock, or -1 */
-	int64_t deadline_ns;
+	int64_t deadline_ns;  /* of it all: a lend gives up then, a way home leaves the rest to who comes next */
 	volatile int *cancel; /* shared with the workers: no further operation */
 	int out[2];           /* outcomes */
 };
 int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker) PVB_MUST_CHECK;
+/* Whose worker does the operation: a device's index; -1: the host's. A slot's reset is its first function's. */
+int pvb_op_worker(const struct pvb_plan *plan, const struct pvb_op *op);
+/* Whether what the worker does can hang in device i: then it keeps that device's lock, and marks it stuck. */
+bool pvb_worker_touches(const struct pvb_run *run, const struct pvb_worker *worker, size_t i);
 
 /* ---- apply.c ------------------------------------------------------------------------------------------- */
 /* Run a plan's operations stage by stage, a worker per device. A lend stops at the first stage with a
- * failure; a way home goes on. The error is the first one's. device_failed (may be NULL): per device. */
+ * failure; a way home goes on. The error is the first one's, but -EINPROGRESS when a way home had to be left at
+ * deadline_ns. device_failed (may be NULL): per device. */
 int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
 	      int64_t deadline_ns, bool *device_failed, struct pvb_err *err) PVB_MUST_CHECK;
 
 /* ---- session.c: working on a lend ------------------------------------------------------------------------ */
-#define PVB_LOCK_WAIT_NS 45000000000 /* for another pvebind that works on the same lend */
+#define PVB_LOCK_WAIT_NS 45000000000 /* where no lend's settings say how long: for another pvebind that works on it */
+#define PVB_LOOK_WAIT_NS 500000000   /* those who only look hold a lock for an instant, too: not to be taken for work */
 
 /* A lend that is worked on: its lock, and its devices' locks in address order. */
 struct pvb_session {
 	struct pvb_ctx *ctx;
 	char name[32], label[PVB_NAME_MAX];
-	int64_t start_ns, deadline_ns;
+	int64_t start_ns;
+	int64_t deadline_ns;        /* lending, and waiting, is given up: what is left of the time is for the way home */
+	int64_t limit_ns;           /* what is still on its way home is left to who comes next */
 	struct pvb_record lock;
 	struct pvb_record *devices; /* malloced: parallel to a plan's devices */
 	int *lock_fds;              /* malloced: likewise */
@@ -419,6 +560,9 @@ struct pvb_session {
 int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, int64_t wait_ns, struct pvb_session *s,
 		     struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_session_close(struct pvb_session *s);
+/* How long to wait for a lend's lock, and until when to work on it, counted from its start. */
+int64_t pvb_session_wait_ns(const struct pvb_settings *settings);
+void pvb_session_budget(struct pvb_session *s, const struct pvb_settings *settings);
 /* Lock the plan's devices, which come in address order, as every lend takes its locks. */
 int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan, bool home, struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_session_unlock_devices(struct pvb_session *s);

@@ -67,6 +67,26 @@ int pvb_journal_state(int fd, enum pvb_state state, int borrower_pid)
 	return line_write(fd, &line);
 }
 
+int pvb_journal_awaits(int fd)
+{
+	struct pvb_line line;
+
+	pvb_line_start(&line, "state");
+	pvb_line_text(&line, "is", pvb_state_name(PVB_LENT));
+	pvb_line_number(&line, "pid", getpid());
+	pvb_line_number(&line, "awaits-start", 1);
+	return line_write(fd, &line);
+}
+
+int pvb_journal_renewal(int fd, uint64_t generation)
+{
+	struct pvb_line line;
+
+	pvb_line_start(&line, "renewal");
+	pvb_line_number(&line, "generation", (int64_t)generation);
+	return line_write(fd, &line);
+}
+
 int pvb_journal_override(int fd, size_t device, const char *override)
 {
 	struct pvb_line line;
@@ -89,17 +109,14 @@ int pvb_journal_settings(int fd, const struct pvb_settings *s)
 	pvb_line_number(&line, "keep-console", s->keep_console);
 	pvb_line_number(&line, "device-timeout", s->device_timeout_ms);
 	pvb_line_number(&line, "hook-timeout", s->hook_timeout_ms);
+	pvb_line_number(&line, "busy-stop", s->busy_stop);
+	pvb_line_text(&line, "stop-units", s->stop_units);
+	pvb_line_text(&line, "stop-containers", s->stop_containers);
+	pvb_line_text(&line, "unload", s->unload);
 	pvb_line_text(&line, "tag", s->tag);
+	pvb_line_number(&line, "guard", s->guard);
+	pvb_line_text(&line, "next", s->next);
 	return line_write(fd, &line);
-}
-
-void pvb_boot_id_read(struct pvb_ctx *ctx, char *buf, size_t size)
-{
-	_cleanup_free_ char *text = NULL;
-
-	*buf = '\0';
-	if (pvb_read_file(ctx, "proc/sys/kernel/random/boot_id", 128, &text, NULL) == 0)
-		snprintf(buf, size, "%.36s", text);
 }
 
 static int head_write(struct pvb_ctx *ctx, int fd, const struct pvb_lend *lend)

@@ -10,6 +10,7 @@ struct judgement {
 	const struct pvb_request *request;
 	const struct pvb_snapshot *snapshot;
 	struct pvb_refusals *refusals;
+	struct pvb_busy busy;
 };
 
 static int iommu_judge(struct judgement *j, const struct pvb_function *fn)
@@ -117,30 +118,34 @@ static int held_judge(struct judgement *j, const struct pvb_function *fn)
 
 static int open_judge(struct judgement *j, const struct pvb_function *fn)
 {
-	_cleanup_strv_ char **nodes = NULL;
+	_cleanup_strv_ char **paths = NULL;
 	struct pvb_holders holders = { .n = 0 };
+	struct pvb_nodes nodes = { .n = 0 };
 	char addr[PVB_ADDR_MAX], who[160];
-	size_t n = 0;
 	int r;
 
 	if (!fn->vfio)
 		return 0;
-	r = pvb_vfio_nodes(j->ctx, fn, &nodes);
-	if (r < 0)
-		return r;
-	while (nodes[n])
-		n++;
-	r = pvb_holders_find(j->ctx, (const char *const *)nodes, n, &holders);
+	r = pvb_vfio_nodes(j->ctx, fn, &paths);
+	for (char **path = paths; r == 0 && *path; path++)
+		r = pvb_nodes_add(&nodes, &fn->addr, *path);
+	if (r == 0)
+		r = pvb_holders_find(j->ctx, &nodes, &holders);
 	pvb_addr_format(&fn->addr, addr);
 	if (r == 0 && holders.n)
 		r = pvb_refuse(j->refusals, "in-use-by-vm", &fn->addr, "%s is in use by %s, which has %s open: stop that one first",
 			       addr, pvb_holder_describe(&holders.list[0], who, sizeof(who)), holders.list[0].node);
-	else if (r == 0 && holders.unreadable)
+	else if (r == 0 && pvb_holders_unknown(j->ctx, &holders, who, sizeof(who)))
 		r = pvb_refuse(j->refusals, "in-use-by-vm", &fn->addr,
-			       "%s is on %s and %u processes could not be looked into, so one may have it open: run pvebind as root",
-			       addr, fn->driver, holders.unreadable);
+			       "%s is on %s and %s, so that may have it open: run pvebind as root", addr, fn->driver, who);
 	pvb_holders_clear(&holders);
+	pvb_nodes_clear(&nodes);
 	return r;
+}
+
+static int busy_judge(struct judgement *j, const struct pvb_function *fn)
+{
+	return pvb_busy_judge(&j->busy, fn, j->refusals);
 }
 
 /* A member that nobody asked for moves along; one that the host or another VM lives on may not, and so neither the rest. */
@@ -165,7 +170,7 @@ static int group_judge(struct judgement *j, const struct pvb_function *fn, const
 static int function_judge(struct judgement *j, const struct pvb_function *fn)
 {
 	static int (*const judges[])(struct judgement *, const struct pvb_function *) = {
-		iommu_judge, bus_judge, identity_judge, sriov_judge, held_judge, open_judge,
+		iommu_judge, bus_judge, identity_judge, sriov_judge, held_judge, open_judge, busy_judge,
 	};
 	size_t before = j->refusals->n;
 	int r = 0;
@@ -182,9 +187,11 @@ static int function_judge(struct judgement *j, const struct pvb_function *fn)
 int pvb_judge(struct pvb_ctx *ctx, const struct pvb_request *request, const struct pvb_snapshot *snapshot,
 	      const struct pvb_console *console, struct pvb_refusals *refusals, struct pvb_err *err)
 {
-	struct judgement j = { ctx, request, snapshot, refusals };
+	struct judgement j = { .ctx = ctx, .request = request, .snapshot = snapshot, .refusals = refusals };
 	int r = pvb_refusals_copy(refusals, &request->refusals);
 
+	if (r == 0)
+		r = pvb_busy_look(ctx, &request->settings, snapshot, &j.busy);
 	for (size_t i = 0; r == 0 && i < pvb_snapshot_count(snapshot); i++)
 		if (!pvb_snapshot_get(snapshot, i)->bridge)
 			r = function_judge(&j, pvb_snapshot_get(snapshot, i));
@@ -192,6 +199,7 @@ int pvb_judge(struct pvb_ctx *ctx, const struct pvb_request *request, const stru
 	    !pvb_console_other_way(ctx))
 		r = pvb_refuse(refusals, "last-console", &console->owner,
 			       "the host's only console is on this card, and no serial console, ssh or web interface listens: the host could not be reached any more; start ssh, or allow it on purpose");
+	pvb_busy_clear(&j.busy);
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot find out what the host needs: %s", strerror(-r));
 	pvb_refusals_allow(refusals, request);

@@ -64,3 +64,22 @@ int pvb_device_holder(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *bu
 	snprintf(path, sizeof(path), PVB_STATE_DIR "/%s.journal", buf);
 	return pvb_sysfs_exists(ctx, path) ? 0 : -ENOENT;
 }
+
+int pvb_lend_groups_wait(struct pvb_ctx *ctx, const struct pvb_lend *lend, int64_t deadline_ns)
+{
+	_cleanup_free_ int *groups = calloc(lend->num_devices ? lend->num_devices : 1, sizeof(*groups));
+	size_t n = 0;
+
+	if (!groups)
+		return -ENOMEM;
+	for (size_t i = 0; i < lend->num_devices; i++) {
+		const struct pvb_home *home = &lend->devices[i];
+		bool known = home->stays || home->group < 0;
+
+		for (size_t k = 0; k < n; k++)
+			known = known || groups[k] == home->group;
+		if (!known)
+			groups[n++] = home->group;
+	}
+	return pvb_vfio_wait_free(ctx, groups, n, deadline_ns);
+}

@@ -154,6 +154,14 @@ static int slots_plan(struct pvb_builder *b)
 	return 0;
 }
 
+static bool override_planned(const struct pvb_plan *plan, int device)
+{
+	for (size_t i = 0; i < plan->journal.num_ops; i++)
+		if (plan->journal.ops[i].kind == PVB_OP_OVERRIDE && plan->journal.ops[i].device == device)
+			return true;
+	return false;
+}
+
 static int device_plan(struct pvb_builder *b, size_t i, const char *target)
 {
 	const struct pvb_home *home = &b->plan->journal.lend.devices[i];
@@ -167,7 +175,7 @@ static int device_plan(struct pvb_builder *b, size_t i, const char *target)
 		return pvb_plan_add_note(b->plan, "%s is on %s already and stays there, also afterwards (host-driver = NAME would give it to the host)",
 				addr, b->moving[i]->driver);
 	r = power_plan(b, i);
-	if (r == 0)
+	if (r == 0 && !override_planned(b->plan, device))
 		r = pvb_plan_add_op(b->plan, PVB_OP_OVERRIDE, device, STAGE_MOVE, "%s", target);
 	if (r == 0 && (*b->moving[i]->driver || *home->driver || home->by_modalias))
 		r = pvb_plan_add_op(b->plan, PVB_OP_UNBIND, device, STAGE_MOVE, "%s",
@@ -235,7 +243,11 @@ static int ops_plan(struct pvb_builder *b)
 		return -ENOMEM;
 	r = targets_plan(b, targets);
 	if (r == 0)
+		r = pvb_services_plan(b);
+	if (r == 0)
 		r = console_plan(b);
+	if (r == 0)
+		r = pvb_gate_plan(b, targets);
 	for (size_t i = 0; r == 0 && i < b->num_moving; i++)
 		r = device_plan(b, i, targets[i]);
 	if (r == 0)
@@ -265,7 +277,7 @@ static int moving_find(struct pvb_builder *b)
 	return 0;
 }
 
-static uint64_t generation_new(void)
+uint64_t pvb_generation_new(void)
 {
 	struct timespec now;
 
@@ -282,7 +294,7 @@ static void lend_start(struct pvb_builder *b)
 	lend->settings = b->request->settings;
 	lend->state = PVB_LENDING;
 	lend->since = time(NULL);
-	lend->generation = generation_new();
+	lend->generation = pvb_generation_new();
 	lend->owner_pid = getpid();
 }
 

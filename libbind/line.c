@@ -23,6 +23,12 @@ static uint32_t crc32_of(const char *text, size_t n)
 	return ~crc;
 }
 
+static const char *crc_format(const char *text, size_t n, char buf[CRC_DIGITS + 1])
+{
+	snprintf(buf, CRC_DIGITS + 1, "%08" PRIx32, crc32_of(text, n));
+	return buf;
+}
+
 static void line_append(struct pvb_line *line, const char *fmt, ...) PVB_PRINTF(2, 3);
 static void line_append(struct pvb_line *line, const char *fmt, ...)
 {
@@ -66,8 +72,7 @@ int pvb_line_finish(struct pvb_line *line)
 	char crc[CRC_DIGITS + 1];
 
 	if (!line->overflow) {
-		snprintf(crc, sizeof(crc), "%08" PRIx32, crc32_of(line->text + CRC_DIGITS, line->size - CRC_DIGITS));
-		memcpy(line->text, crc, CRC_DIGITS);
+		memcpy(line->text, crc_format(line->text + CRC_DIGITS, line->size - CRC_DIGITS, crc), CRC_DIGITS);
 		line_append(line, "\n");
 	}
 	return line->overflow ? -E2BIG : 0;
@@ -75,7 +80,7 @@ int pvb_line_finish(struct pvb_line *line)
 
 const char *pvb_line_check(char *text, char **next)
 {
-	char *end = strchr(text, '\n'), *crc_end;
+	char *end = strchr(text, '\n'), crc[CRC_DIGITS + 1];
 	size_t n;
 
 	if (!end)
@@ -85,7 +90,8 @@ const char *pvb_line_check(char *text, char **next)
 	n = (size_t)(end - text);
 	if (n <= CRC_DIGITS + 1 || text[CRC_DIGITS] != ' ')
 		return NULL;
-	if (strtoul(text, &crc_end, 16) != crc32_of(text + CRC_DIGITS, n - CRC_DIGITS) || crc_end != text + CRC_DIGITS)
+	/* As it is written and no other way: strtoul() would take blanks, signs and capitals. */
+	if (memcmp(text, crc_format(text + CRC_DIGITS, n - CRC_DIGITS, crc), CRC_DIGITS) != 0)
 		return NULL;
 	return text + CRC_DIGITS + 1;
 }
@@ -127,8 +133,10 @@ int pvb_line_get(const char *body, const char *key, char *buf, size_t size)
 	if (!p)
 		return -ENOENT;
 	while (*p && *p != ' ') {
-		if (n + 1 >= size)
+		if (n + 1 >= size) {
+			*buf = '\0';
 			return -ENOBUFS;
+		}
 		buf[n++] = char_decode(&p);
 	}
 	buf[n] = '\0';

@@ -38,6 +38,13 @@ static struct kmod_ctx *kmod_open(const struct pvb_ctx *ctx)
 	return kmod_new(modules, configs);
 }
 
+static void kmod_done(struct pvb_ctx *ctx)
+{
+	if (ctx->kmod)
+		kmod_unref(ctx->kmod);
+	ctx->kmod = NULL;
+}
+
 static struct kmod_ctx *kmod_get(struct pvb_ctx *ctx)
 {
 	struct kmod_ctx *kmod = ctx->kmod;
@@ -49,6 +56,7 @@ static struct kmod_ctx *kmod_get(struct pvb_ctx *ctx)
 		return NULL;
 	kmod_set_log_fn(kmod, kmod_say, ctx);
 	ctx->kmod = kmod;
+	ctx->kmod_free = kmod_done;
 	return kmod;
 }
 
@@ -144,6 +152,83 @@ int pvb_module_load(struct pvb_ctx *ctx, const char *name, bool *loaded, struct 
 	return r;
 }
 
+bool pvb_module_loaded(const struct pvb_ctx *ctx, const char *name)
+{
+	char path[PVB_PATH_MAX];
+
+	/* What is built in may have parameters there, but has no state. */
+	return pvb_format(path, sizeof(path), "sys/module/%s/initstate", name) == 0 && pvb_sysfs_exists(ctx, path);
+}
+
+int pvb_module_holders(const struct pvb_ctx *ctx, const char *name, char ***names)
+{
+	char path[PVB_PATH_MAX];
+
+	if (pvb_format(path, sizeof(path), "sys/module/%s/holders", name) < 0)
+		return -ENAMETOOLONG;
+	return pvb_sysfs_list(ctx, path, names);
+}
+
+int pvb_module_uses(const struct pvb_ctx *ctx, const char *name, unsigned *uses)
+{
+	_cleanup_strv_ char **holders = NULL;
+	char path[PVB_PATH_MAX];
+	uint64_t count = 0, modules = 0;
+	int r = pvb_format(path, sizeof(path), "sys/module/%s/refcnt", name);
+
+	*uses = 0;
+	if (r == 0)
+		r = pvb_sysfs_read_number(ctx, path, &count);
+	if (r == 0)
+		r = pvb_module_holders(ctx, name, &holders);
+	if (r < 0)
+		return r;
+	while (holders[modules])
+		modules++;
+	*uses = count > modules ? (unsigned)(count - modules) : 0;
+	return 0;
+}
+
+static const char *remove_reason(int code)
+{
+	if (code == EAGAIN || code == EBUSY)
+		return "it is in use";
+	if (code == EPERM)
+		return "not permitted (not root, or the kernel is locked down)";
+	return strerror(code);
+}
+
+/* kmod_module_remove_module() never waits (it adds O_NONBLOCK by itself), and without KMOD_REMOVE_FORCE never forces. */
+static int module_remove(struct pvb_ctx *ctx, const char *name)
+{
+	struct kmod_ctx *kmod = kmod_get(ctx);
+	struct kmod_module *module = NULL;
+	int r = kmod ? kmod_module_new_from_name(kmod, name, &module) : -ENOMEM;
+
+	if (r == 0)
+		r = kmod_module_remove_module(module, 0);
+	kmod_module_unref(module);
+	return r;
+}
+
+int pvb_module_unload(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
+{
+	int r = -ENOENT;
+
+	if (!pvb_module_loaded(ctx, name))
+		return 0;
+	/* There is one kernel, and it is not the one of a test's tree. */
+	if (ctx->real_root)
+		r = module_remove(ctx, name);
+	if (r == 0 && pvb_module_loaded(ctx, name))
+		r = -EBUSY;
+	if (r < 0 && r != -ENOENT)
+		return pvb_err_set(err, r, "cannot unload the kernel module %s: %s", name, remove_reason(-r));
+	if (pvb_module_loaded(ctx, name))
+		return pvb_err_set(err, -ENOENT, "cannot unload the kernel module %s: the kernel does not know it", name);
+	return 0;
+}
+
 static bool name_taken(char *const *taken, const char *name)
 {
 	for (; *taken; taken++)
@@ -200,11 +285,4 @@ int pvb_module_lookup(struct pvb_ctx *ctx, const char *alias, char ***names, str
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot look up the module for %s: %s", alias, strerror(-r));
 	return 0;
-}
-
-void pvb_module_done(struct pvb_ctx *ctx)
-{
-	if (ctx->kmod)
-		kmod_unref(ctx->kmod);
-	ctx->kmod = NULL;
 }

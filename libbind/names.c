@@ -21,6 +21,13 @@ static void __attribute__((format(printf, 1, 2))) pci_ignore(char *msg, ...)
 	(void)msg;
 }
 
+static void access_free(struct pvb_ctx *ctx)
+{
+	if (ctx->pci && !setjmp(way_out))
+		pci_cleanup(ctx->pci);
+	ctx->pci = NULL;
+}
+
 /* Only names are asked for, so the machine is never scanned (no pci_init): with no root to mind, the
  * ids are the real machine's under a test's root as well. */
 static struct pci_access *access_get(struct pvb_ctx *ctx)
@@ -37,6 +44,7 @@ static struct pci_access *access_get(struct pvb_ctx *ctx)
 	pci->debug = pci_ignore;
 	pci->id_lookup_mode = 0; /* no cache of looked-up names in somebody's home */
 	ctx->pci = pci;
+	ctx->pci_free = access_free;
 	return pci;
 }
 
@@ -73,11 +81,4 @@ const char *pvb_name(struct pvb_ctx *ctx, const struct pvb_function *fn, char *b
 void pvb_class_name(struct pvb_ctx *ctx, const struct pvb_function *fn, char *buf, size_t size)
 {
 	name_look_up(ctx, buf, size, PCI_LOOKUP_CLASS, (int)(fn->class_code >> 8), 0);
-}
-
-void pvb_names_done(struct pvb_ctx *ctx)
-{
-	if (ctx->pci && !setjmp(way_out))
-		pci_cleanup(ctx->pci);
-	ctx->pci = NULL;
 }

@@ -9,6 +9,7 @@ static const char *const op_names[PVB_OP_COUNT] = {
 	[PVB_OP_POWER] = "power",
 	[PVB_OP_OVERRIDE] = "override", [PVB_OP_UNBIND] = "unbind",   [PVB_OP_BIND] = "bind",
 	[PVB_OP_RESET] = "reset",	[PVB_OP_SLOT_RESET] = "slot-reset",
+	[PVB_OP_STOP] = "stop",		[PVB_OP_UNLOAD] = "unload",
 };
 
 const char *pvb_op_name(enum pvb_op_kind kind)
@@ -59,6 +60,8 @@ static const struct {
 	[PVB_OP_BIND] = { "bind to %s", "unbind from %s" },
 	[PVB_OP_RESET] = { "reset (%s)", "reset (%s)" },
 	[PVB_OP_SLOT_RESET] = { "reset the slot (%s)", "reset the slot (%s)" },
+	[PVB_OP_STOP] = { "stop %s", "start %s again, if it ran" },
+	[PVB_OP_UNLOAD] = { "unload the module %s", "load the module %s again" },
 };
 
 const char *pvb_op_words(const struct pvb_op *op, const struct pvb_home *devices, char *buf, size_t size)

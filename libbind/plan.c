@@ -61,13 +61,24 @@ static bool op_has_undo(const struct pvb_op *op)
 	return op->kind != PVB_OP_MODULE && op->kind != PVB_OP_CONSOLE_MOVE;
 }
 
+/* Unloading a driver unbinds its devices, so that they are brought home even when their own unbinding never began. */
+static bool op_began(const struct pvb_journal *j, size_t i)
+{
+	if (j->progress[i] != PVB_PROGRESS_NONE || j->ops[i].kind != PVB_OP_UNBIND)
+		return j->progress[i] != PVB_PROGRESS_NONE;
+	for (size_t k = 0; k < j->num_ops; k++)
+		if (j->ops[k].kind == PVB_OP_UNLOAD && j->progress[k] != PVB_PROGRESS_NONE)
+			return true;
+	return false;
+}
+
 /* The inverse: operations that began, last first. */
 static int plan_invert(const struct pvb_journal *j, struct pvb_plan *plan)
 {
 	for (size_t i = j->num_ops; i-- > 0;) {
 		struct pvb_op *op;
 
-		if (j->progress[i] == PVB_PROGRESS_NONE || !op_has_undo(&j->ops[i]))
+		if (!op_began(j, i) || !op_has_undo(&j->ops[i]))
 			continue;
 		op = op_add(plan, j->ops[i].kind, j->ops[i].device, STAGE_COUNT - j->ops[i].stage);
 		if (!op)

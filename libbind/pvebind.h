@@ -92,6 +92,10 @@ void pvb_ctx_set_identify(struct pvb_ctx *ctx, pvb_identify_fn *fn, void *data);
 /* A descriptor (a signalfd, a pipe) that becomes readable when the caller wants a lend
  * given up: what was done is then undone and the lend fails with -ECANCELED. -1: none. */
 void pvb_ctx_set_cancel_fd(struct pvb_ctx *ctx, int fd);
+/* Called when a lend's journal is written and nothing has changed yet, and again with a new generation when what is lent
+ * already is lent anew: who wants to watch the lend begins here. Must not block. */
+typedef void pvb_begun_fn(void *data, const char *name, uint64_t generation);
+void pvb_ctx_set_begun(struct pvb_ctx *ctx, pvb_begun_fn *fn, void *data);
 /* Send one line through the context's log. */
 void pvb_log(struct pvb_ctx *ctx, enum pvb_level level, const char *fmt, ...) PVB_PRINTF(3, 4);
 /* The root as given; "/" for the real machine. */
@@ -192,11 +196,18 @@ struct pvb_settings {
 	bool keep_on_reboot;            /* on-reboot = keep */
 	bool keep_console;              /* console = keep: touch no vtconsole, unless one was bound by hand in this boot:
                                            then the kernel would die of leaving it (lending.c) */
-	unsigned device_timeout_ms;
-	unsigned hook_timeout_ms;
-	char tag[32];                   /* the caller's own word, only kept: "backup" */
+	unsigned device_timeout_ms;     /* one device's move */
+	unsigned hook_timeout_ms;       /* all of it: a lend gives up and undoes itself, a return leaves the rest (-EINPROGRESS) */
+	bool busy_stop;                 /* busy = stop: stop the units and containers named before the devices move */
+	char stop_units[512];           /* systemd units, blank-separated */
+	char stop_containers[128];      /* numbers of containers (pct), blank-separated */
+	char unload[PVB_NAME_MAX * 4];  /* "auto" (where a driver needs it), "none", or modules in order, blank-separated */
+	/* The caller's own words, only kept, so that the way home needs no file. */
+	char tag[32];                   /* "backup" */
+	bool guard;                     /* somebody is to watch this lend */
+	char next[256];                 /* another hookscript */
 };
-/* The built-in values: reset and host driver "auto", on-reboot keep, 30 s a device, 45 s in all. */
+/* The built-in values: reset, host driver and unload "auto", on-reboot keep, 30 s a device, 45 s in all, guard. */
 void pvb_settings_default(struct pvb_settings *settings);
 
 struct pvb_wanted {
@@ -239,6 +250,8 @@ enum pvb_op_kind {
 	PVB_OP_BIND,        /* to the vfio driver */
 	PVB_OP_RESET,       /* function reset */
 	PVB_OP_SLOT_RESET,  /* reset of a slot whose functions have none of their own */
+	PVB_OP_STOP,        /* stop what uses the devices: a systemd unit or a container */
+	PVB_OP_UNLOAD,      /* unload a module whose driver cannot be unbound while it is used */
 	PVB_OP_COUNT
 };
 
@@ -318,6 +331,7 @@ struct pvb_lend {
 	int64_t since;            /* seconds since the epoch */
 	int owner_pid;            /* who wrote it */
 	int borrower_pid;         /* of the running borrower (QEMU); 0 when not known */
+	bool awaits_start;        /* lent still, though the borrower ended: it starts again at once (PVB_RETURN_KEEP) */
 	bool by_hand;             /* no lend but pvb_reset(): what fails is a failure, not a warning */
 	struct pvb_settings settings;
 	struct pvb_home *devices; /* malloced */
@@ -342,9 +356,29 @@ int pvb_lend_running(struct pvb_ctx *ctx, const char *name, int pid, struct pvb_
 #define PVB_RETURN_KEEP 1u   /* leave the devices on vfio, as on-stop = keep; homes are remembered */
 #define PVB_RETURN_HOME 2u   /* home even where settings say keep */
 /* Take back everything lent to name, from its journal alone. Waits (bounded by
- * settings.hook_timeout_ms) until no process has the devices open. -EBUSY: still open. 0 too when nothing
+ * settings.hook_timeout_ms) until no process has the devices open. -EBUSY: still open, or somebody else works on it.
+ * -EINPROGRESS: the time was over while devices were on their way; call again for the rest. 0 too when nothing
  * was lent. PVB_EATTENTION: at least one device is not home; all others are. */
 int pvb_return(struct pvb_ctx *ctx, const char *name, unsigned flags, struct pvb_err *err) PVB_MUST_CHECK;
+/* Asked under the lend's lock, with what its journal says there and then: whether to take back (false: nothing is done,
+ * and that is success), and *flags as of pvb_return(). It has said itself why not. */
+typedef bool pvb_confirm_fn(void *data, const struct pvb_lend *lend, unsigned *flags);
+/* The same, when confirm agrees: between its answer and the first effect nobody else can work on this lend. */
+int pvb_return_confirmed(struct pvb_ctx *ctx, const char *name, pvb_confirm_fn *confirm, void *data,
+			 struct pvb_err *err) PVB_MUST_CHECK;
+
+/* ---- watching a lend: what a guard needs; writes nothing ------------------ */
+
+/* Wait until nobody works on the lend (its lock is free). 0, -ETIMEDOUT, -ECANCELED. */
+int pvb_lend_wait(struct pvb_ctx *ctx, const char *name, unsigned timeout_ms, struct pvb_err *err) PVB_MUST_CHECK;
+/* Wait until no process has the lend's devices open through vfio. 0 (also when there is no such lend), -ETIMEDOUT, -ECANCELED. */
+int pvb_lend_wait_closed(struct pvb_ctx *ctx, const char *name, unsigned timeout_ms, struct pvb_err *err) PVB_MUST_CHECK;
+/* An inotify descriptor, the caller's, that becomes readable when the lend's journal is written to or goes. -ENOENT:
+ * there is none. */
+int pvb_lend_watch(struct pvb_ctx *ctx, const char *name) PVB_MUST_CHECK;
+/* Whether the device hangs in the kernel since an earlier try (a stuck mark of this boot, whose worker is still there):
+ * that worker's pid, and what it waits in into buf. 0: it does not. */
+int pvb_device_stuck(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size);
 
 /* Bring home what unfinished lends and returns have left; name NULL: all of them.
  * *recovered (may be NULL): how many journals were finished. */

@@ -39,7 +39,7 @@ static int pidfd_of(pid_t pid)
 
 /* A child waits for the lock in our place (the open file is shared, so the lock is ours when it
  * has it): that gives flock() a deadline and a way to be cancelled, without polling or signals. */
-static int lock_wait(const struct pvb_ctx *ctx, int fd, int64_t deadline_ns)
+static int lock_wait(const struct pvb_ctx *ctx, int fd, int how, int64_t deadline_ns)
 {
 	struct pollfd wait[2] = { { .events = POLLIN }, { .fd = ctx->cancel_fd, .events = POLLIN } };
 	pid_t parent = getpid(), pid = fork();
@@ -50,7 +50,7 @@ static int lock_wait(const struct pvb_ctx *ctx, int fd, int64_t deadline_ns)
 	if (pid == 0) {
 		/* Killed with its parent: it has the parent's stdout open, which PVE reads to its end. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(getppid() == parent && flock(fd, LOCK_EX) == 0 ? 0 : 1);
+		_exit(getppid() == parent && flock(fd, how) == 0 ? 0 : 1);
 	}
 	wait[0].fd = pidfd_of(pid);
 	r = pvb_poll(wait, 2, deadline_ns);
@@ -79,13 +79,13 @@ int pvb_poll(struct pollfd *fds, size_t n, int64_t deadline_ns)
 	}
 }
 
-static int fd_lock(const struct pvb_ctx *ctx, int fd, int64_t deadline_ns)
+static int fd_lock(const struct pvb_ctx *ctx, int fd, int how, int64_t deadline_ns)
 {
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (flock(fd, how | LOCK_NB) == 0)
 		return 0;
 	if (errno != EWOULDBLOCK)
 		return -errno;
-	return deadline_ns ? lock_wait(ctx, fd, deadline_ns) : -EWOULDBLOCK;
+	return deadline_ns ? lock_wait(ctx, fd, how, deadline_ns) : -EWOULDBLOCK;
 }
 
 /* The last line that is whole is the record: a new one is written over the old in one pwrite. */
@@ -117,7 +117,7 @@ int pvb_record_open(struct pvb_ctx *ctx, const char *name, int64_t deadline_ns, 
 		record->fd = pvb_openat(ctx, record_path(name, path), O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 		if (record->fd < 0)
 			return record->fd;
-		r = fd_lock(ctx, record->fd, deadline_ns);
+		r = fd_lock(ctx, record->fd, LOCK_EX, deadline_ns);
 		if (r == 0 && fstat(record->fd, &st) < 0)
 			r = -errno;
 		/* Who had it may have removed it while we waited: then ours is a lock on nothing. */
@@ -178,4 +178,12 @@ bool pvb_record_locked(const struct pvb_ctx *ctx, const char *name)
 	_cleanup_close_ int fd = pvb_open(ctx, record_path(name, path), O_RDONLY | O_NOFOLLOW);
 
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+int pvb_record_wait(const struct pvb_ctx *ctx, const char *name, int64_t deadline_ns)
+{
+	char path[PVB_PATH_MAX];
+	_cleanup_close_ int fd = pvb_open(ctx, record_path(name, path), O_RDONLY | O_NOFOLLOW);
+
+	return fd < 0 ? fd : fd_lock(ctx, fd, LOCK_SH, deadline_ns);
 }

@@ -24,13 +24,25 @@ static int head_parse(struct pvb_ctx *ctx, struct pvb_lend *lend, const char *bo
 	return 0;
 }
 
+/* What an older version did not write has the value it had then. */
+static void text_parse_or(const char *body, const char *key, const char *fallback, char *buf, size_t size)
+{
+	if (pvb_line_get(body, key, buf, size) < 0)
+		snprintf(buf, size, "%s", fallback);
+}
+
 static int settings_parse(struct pvb_settings *s, const char *body)
 {
 	if (pvb_line_get(body, "reset", s->reset, sizeof(s->reset)) < 0 ||
 	    pvb_line_get(body, "host-driver", s->host_driver, sizeof(s->host_driver)) < 0)
 		return -EBADMSG;
-	if (pvb_line_get(body, "tag", s->tag, sizeof(s->tag)) < 0)
-		s->tag[0] = '\0';
+	text_parse_or(body, "tag", "", s->tag, sizeof(s->tag));
+	text_parse_or(body, "stop-units", "", s->stop_units, sizeof(s->stop_units));
+	text_parse_or(body, "stop-containers", "", s->stop_containers, sizeof(s->stop_containers));
+	text_parse_or(body, "unload", "auto", s->unload, sizeof(s->unload));
+	text_parse_or(body, "next", "", s->next, sizeof(s->next));
+	s->busy_stop = pvb_line_get_number(body, "busy-stop", 0);
+	s->guard = pvb_line_get_number(body, "guard", 0);
 	s->keep_on_stop = pvb_line_get_number(body, "keep-on-stop", 0);
 	s->keep_on_reboot = pvb_line_get_number(body, "keep-on-reboot", 1);
 	s->keep_console = pvb_line_get_number(body, "keep-console", 0);
@@ -72,10 +84,18 @@ static int device_parse(struct pvb_lend *lend, const char *body)
 	return 0;
 }
 
+/* What is done to a function; all else may be the host's (device -1). */
+static bool op_needs_device(enum pvb_op_kind kind)
+{
+	return kind == PVB_OP_POWER || kind == PVB_OP_OVERRIDE || kind == PVB_OP_UNBIND || kind == PVB_OP_BIND ||
+	       kind == PVB_OP_RESET;
+}
+
 static int op_parse(struct pvb_journal *j, const char *body)
 {
 	struct pvb_op *ops = realloc(j->ops, (j->num_ops + 1) * sizeof(*ops));
 	enum pvb_progress *progress = realloc(j->progress, (j->num_ops + 1) * sizeof(*progress));
+	int64_t device;
 	char kind[32];
 
 	if (ops)
@@ -90,10 +110,11 @@ static int op_parse(struct pvb_journal *j, const char *body)
 	if (pvb_line_get(body, "kind", kind, sizeof(kind)) < 0 || pvb_op_kind_parse(kind, &ops->kind) < 0 ||
 	    pvb_line_get(body, "arg", ops->arg, sizeof(ops->arg)) < 0)
 		return -EBADMSG;
-	ops->device = (int)pvb_line_get_number(body, "device", -1);
-	ops->stage = (unsigned)pvb_line_get_number(body, "stage", 0);
-	if (ops->device < -1 || ops->device >= (int)j->lend.num_devices)
+	device = pvb_line_get_number(body, "device", -1);
+	if (device < (op_needs_device(ops->kind) ? 0 : -1) || device >= (int64_t)j->lend.num_devices)
 		return -EBADMSG;
+	ops->device = (int)device;
+	ops->stage = (unsigned)pvb_line_get_number(body, "stage", 0);
 	j->num_ops++;
 	return 0;
 }
@@ -106,6 +127,7 @@ static int state_parse(struct pvb_lend *lend, const char *body)
 		return -EBADMSG;
 	lend->owner_pid = (int)pvb_line_get_number(body, "pid", 0);
 	lend->borrower_pid = (int)pvb_line_get_number(body, "borrower", 0);
+	lend->awaits_start = pvb_line_get_number(body, "awaits-start", 0);
 	return 0;
 }
 
@@ -145,6 +167,8 @@ static int body_parse(struct pvb_ctx *ctx, struct pvb_journal *j, const char *bo
 		return op_parse(j, body);
 	if (pvb_line_is(body, "state"))
 		return state_parse(&j->lend, body);
+	if (pvb_line_is(body, "renewal"))
+		j->lend.generation = (uint64_t)pvb_line_get_number(body, "generation", (int64_t)j->lend.generation);
 	if (pvb_line_is(body, "override"))
 		return override_parse(&j->lend, body);
 	if (pvb_line_is(body, "intent") || pvb_line_is(body, "undo"))
@@ -163,10 +187,13 @@ static int text_parse(struct pvb_ctx *ctx, struct pvb_journal *j, char *text)
 	while (r == 0 && *next) {
 		char *rest = strchr(next, '\n');
 
-		/* A line that its writer died in: an intent that was never whole never had an effect. */
+		/* A line that its writer died in: an intent that was never whole never had an effect. But the plan, up
+		 * to the first state, is written in one go: where a line of it is lost, the others' numbers are wrong. */
 		body = pvb_line_check(next, &next);
 		if (body)
 			r = body_parse(ctx, j, body);
+		else if (j->lend.state == PVB_HOME)
+			return -EBADMSG;
 		else if (rest)
 			next = rest + 1;
 		j->torn = j->torn || !body;

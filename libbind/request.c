@@ -9,6 +9,8 @@ void pvb_settings_default(struct pvb_settings *settings)
 	*settings = (struct pvb_settings){
 		.reset = "auto",
 		.host_driver = "auto",
+		.unload = "auto",
+		.guard = true,
 		.keep_on_reboot = true,
 		.device_timeout_ms = 30000,
 		.hook_timeout_ms = 45000,

@@ -11,7 +11,7 @@ int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, i
 	int r = pvb_state_dir(ctx, err);
 
 	*s = (struct pvb_session){ .ctx = ctx, .start_ns = pvb_now_ns(), .lock.fd = -1 };
-	s->deadline_ns = s->start_ns + PVB_LOCK_WAIT_NS;
+	s->deadline_ns = s->limit_ns = s->start_ns + PVB_LOCK_WAIT_NS;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->label, sizeof(s->label), "%s", label);
 	if (r < 0)
@@ -22,6 +22,27 @@ int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, i
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot lock /" PVB_STATE_DIR "/%s: %s", lock, strerror(-r));
 	return 0;
+}
+
+#define RESERVE_MAX_NS 5000000000 /* of the hook's time: for the way home */
+#define GRACE_NS 1000000000       /* beyond it: the answer is there within two seconds */
+
+static int64_t time_ns(const struct pvb_settings *settings)
+{
+	return (int64_t)settings->hook_timeout_ms * 1000000;
+}
+
+int64_t pvb_session_wait_ns(const struct pvb_settings *settings)
+{
+	int64_t quarter = time_ns(settings) / 4;
+
+	return time_ns(settings) - (quarter < RESERVE_MAX_NS ? quarter : RESERVE_MAX_NS);
+}
+
+void pvb_session_budget(struct pvb_session *s, const struct pvb_settings *settings)
+{
+	s->deadline_ns = s->start_ns + pvb_session_wait_ns(settings);
+	s->limit_ns = s->start_ns + time_ns(settings) + GRACE_NS;
 }
 
 void pvb_session_unlock_devices(struct pvb_session *s)
@@ -45,7 +66,7 @@ void pvb_session_close(struct pvb_session *s)
 int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan, bool home, struct pvb_err *err)
 {
 	size_t n = pvb_plan_num_devices(plan);
-	char name[PVB_NAME_MAX];
+	char name[PVB_NAME_MAX], what[320];
 
 	s->devices = calloc(n ? n : 1, sizeof(*s->devices));
 	s->lock_fds = calloc(n ? n : 1, sizeof(*s->lock_fds));
@@ -55,9 +76,15 @@ int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan,
 		int r;
 
 		pvb_device_record_name(&pvb_plan_device(plan, i)->addr, name);
-		r = pvb_record_open(s->ctx, name, s->deadline_ns, &s->devices[i]);
-		if (r == -ETIMEDOUT && home)
-			r = 0; /* a worker hangs in it: the others go home without it */
+		/* A worker that hangs in a device keeps its lock: the others go home without it, at once. */
+		if (home && pvb_stuck_check(s->ctx, &pvb_plan_device(plan, i)->addr, what, sizeof(what)) < 0)
+			r = -ETIMEDOUT;
+		else
+			r = pvb_record_open(s->ctx, name, s->deadline_ns, &s->devices[i]);
+		if (r == -ETIMEDOUT && home) {
+			s->devices[i].fd = -1;
+			r = 0;
+		}
 		if (r < 0)
 			return pvb_err_set(err, r, "cannot lock %s, which another pvebind is moving: %s", name, strerror(-r));
 		s->lock_fds[i] = s->devices[i].fd;

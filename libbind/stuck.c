@@ -4,6 +4,8 @@
 
 #include "internal.h"
 
+#define STACK_DEPTH 3 /* functions: more than that nobody reads in a task log */
+
 static const char *mark_name(const struct pvb_addr *addr, char buf[PVB_NAME_MAX])
 {
 	char text[PVB_ADDR_MAX];
@@ -29,16 +31,46 @@ static int64_t start_time_read(struct pvb_ctx *ctx, int pid)
 	return start;
 }
 
+void pvb_stuck_describe(struct pvb_ctx *ctx, int pid, char *buf, size_t size)
+{
+	_cleanup_free_ char *stack = NULL, *wchan = NULL;
+	char path[64], *save = NULL;
+	size_t used = 0;
+
+	snprintf(path, sizeof(path), "proc/%d/stack", pid);
+	if (pvb_read_file(ctx, path, 1 << 14, &stack, NULL) < 0)
+		stack = NULL;
+	*buf = '\0';
+	/* "[<0>] vfio_unregister_group_dev+0x9f/0x130 [vfio]" */
+	for (char *line = stack ? strtok_r(stack, "\n", &save) : NULL, n = 0; line && n < STACK_DEPTH;
+	     line = strtok_r(NULL, "\n", &save), n++) {
+		const char *name = strchr(line, ' ');
+
+		if (name && used < size)
+			used += (size_t)snprintf(buf + used, size - used, "%s%.*s", used ? " < " : "",
+						 (int)strcspn(name + 1, "+"), name + 1);
+	}
+	if (*buf)
+		return;
+	snprintf(path, sizeof(path), "proc/%d/wchan", pid);
+	if (pvb_read_file(ctx, path, 256, &wchan, NULL) == 0 && *wchan && strcmp(wchan, "0") != 0)
+		snprintf(buf, size, "%s", wchan);
+	else
+		snprintf(buf, size, "the kernel");
+}
+
 int pvb_stuck_mark(struct pvb_ctx *ctx, const struct pvb_addr *addr, int pid, const char *what)
 {
-	char name[PVB_NAME_MAX];
+	char name[PVB_NAME_MAX], boot[40];
 	struct pvb_record record;
 	struct pvb_line line;
 	int r = pvb_record_open(ctx, mark_name(addr, name), 0, &record);
 
 	if (r < 0)
 		return r;
+	pvb_boot_id_read(ctx, boot, sizeof(boot));
 	pvb_line_start(&line, "stuck");
+	pvb_line_text(&line, "boot", boot);
 	pvb_line_number(&line, "pid", pid);
 	pvb_line_number(&line, "start", start_time_read(ctx, pid));
 	pvb_line_text(&line, "what", what);
@@ -49,17 +81,32 @@ int pvb_stuck_mark(struct pvb_ctx *ctx, const struct pvb_addr *addr, int pid, co
 
 int pvb_stuck_check(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size)
 {
-	char name[PVB_NAME_MAX], body[PVB_RECORD_MAX], what[256];
-	int pid;
+	char what[256] = "";
+	int pid = pvb_device_stuck(ctx, addr, what, sizeof(what));
 
-	/* The marks lie on a tmpfs, so they end with the boot by themselves. */
-	if (pvb_record_peek(ctx, mark_name(addr, name), body) < 0 || !pvb_line_is(body, "stuck"))
+	if (!pid)
 		return 0;
-	pid = (int)pvb_line_get_number(body, "pid", 0);
-	if (pid <= 0 || start_time_read(ctx, pid) != pvb_line_get_number(body, "start", -2))
-		return 0;
-	if (pvb_line_get(body, "what", what, sizeof(what)) < 0)
-		*what = '\0';
 	snprintf(buf, size, "%s (pid %d)", what, pid);
 	return -EBUSY;
+}
+
+int pvb_device_stuck(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size)
+{
+	char name[PVB_NAME_MAX], body[PVB_RECORD_MAX], here[40], there[40];
+	int64_t start;
+	int pid;
+
+	if (pvb_record_peek(ctx, mark_name(addr, name), body) < 0 || !pvb_line_is(body, "stuck"))
+		return 0;
+	/* The marks lie on a tmpfs that a boot empties; the boot's id is for a /run that is not. */
+	pvb_boot_id_read(ctx, here, sizeof(here));
+	if (pvb_line_get(body, "boot", there, sizeof(there)) < 0 || strcmp(here, there) != 0)
+		return 0;
+	pid = (int)pvb_line_get_number(body, "pid", 0);
+	start = pid > 0 ? start_time_read(ctx, pid) : -1;
+	if (start < 0 || start != pvb_line_get_number(body, "start", -1))
+		return 0;
+	if (pvb_line_get(body, "what", buf, size) < 0)
+		*buf = '\0';
+	return pid;
 }

@@ -125,7 +125,7 @@ static int strv_add(char ***list, size_t *n, const char *name)
 	return 0;
 }
 
-int pvb_sysfs_list(const struct pvb_ctx *ctx, const char *path, char ***names)
+static int names_read(const struct pvb_ctx *ctx, const char *path, bool dirs, char ***names)
 {
 	_cleanup_strv_ char **list = calloc(1, sizeof(*list));
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -142,7 +142,7 @@ int pvb_sysfs_list(const struct pvb_ctx *ctx, const char *path, char ***names)
 		return -ENOMEM;
 	}
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || (dirs && entry->d_type != DT_DIR))
 			continue;
 		if (strv_add(&list, &n, entry->d_name) < 0)
 			return -ENOMEM;
@@ -151,6 +151,16 @@ int pvb_sysfs_list(const struct pvb_ctx *ctx, const char *path, char ***names)
 	*names = list;
 	list = NULL;
 	return 0;
+}
+
+int pvb_sysfs_list(const struct pvb_ctx *ctx, const char *path, char ***names)
+{
+	return names_read(ctx, path, false, names);
+}
+
+int pvb_sysfs_dirs(const struct pvb_ctx *ctx, const char *path, char ***names)
+{
+	return names_read(ctx, path, true, names);
 }
 
 const char *pvb_device_path(const struct pvb_addr *addr, const char *attr, char buf[PVB_PATH_MAX])

@@ -2,10 +2,43 @@
 /* A process per device: what may hang in the kernel hangs there, not in the hook. It has its own device's
  * lock and nothing else of ours: no lend lock, no other device's lock, none of PVE's pipes. */
 #include <linux/close_range.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "internal.h"
+
+/* Whether operation op has to do with device i's own state in the kernel. */
+static bool op_touches(const struct pvb_plan *plan, const struct pvb_op *op, size_t i)
+{
+	struct pvb_addr slot;
+	struct pvb_err ignored;
+
+	if (op->kind == PVB_OP_UNLOAD)
+		return true; /* of which devices the module is, its ending will tell */
+	if (op->kind == PVB_OP_SLOT_RESET)
+		return pvb_addr_parse(op->arg, &slot, &ignored) == 0 &&
+		       pvb_addr_matches(&slot, &plan->journal.lend.devices[i].addr);
+	return op->device == (int)i;
+}
+
+int pvb_op_worker(const struct pvb_plan *plan, const struct pvb_op *op)
+{
+	if (op->kind == PVB_OP_SLOT_RESET)
+		for (size_t i = 0; i < plan->journal.lend.num_devices; i++)
+			if (op_touches(plan, op, i))
+				return (int)i;
+	return op->device;
+}
+
+bool pvb_worker_touches(const struct pvb_run *run, const struct pvb_worker *worker, size_t i)
+{
+	for (size_t k = 0; k < worker->num_ops; k++)
+		if (op_touches(run->plan, &run->plan->journal.ops[worker->ops[k]], i))
+			return true;
+	return false;
+}
 
 static int fd_compare(const void *a, const void *b)
 {
@@ -28,13 +61,22 @@ static void others_close(int *keep, size_t n)
 	syscall(SYS_close_range, from, ~0u, 0);
 }
 
+/* Of the locks it keeps those of the devices that it touches: whoever wants one of them waits for this process. */
 static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker *worker)
 {
-	int lock = worker->device >= 0 && run->lock_fds ? run->lock_fds[worker->device] : -1;
-	int keep[] = { run->ctx->root_fd, run->journal_fd, run->out[1], lock };
+	size_t num_devices = run->plan->journal.lend.num_devices, n = 0;
+	_cleanup_free_ int *keep = calloc(num_devices + 3, sizeof(*keep));
 
+	if (!keep)
+		_exit(1);
+	keep[n++] = run->ctx->root_fd;
+	keep[n++] = run->journal_fd;
+	keep[n++] = run->out[1];
+	for (size_t i = 0; i < num_devices; i++)
+		if (run->lock_fds && run->lock_fds[i] >= 0 && pvb_worker_touches(run, worker, i))
+			keep[n++] = run->lock_fds[i];
 	pvb_stdio_leave();
-	others_close(keep, ARRAY_SIZE(keep));
+	others_close(keep, n);
 	run->ctx->log = NULL;     /* the caller's, for the caller's process: outcomes go by the pipe */
 	run->ctx->cancel_fd = -1; /* closed just now; its number may be another file's */
 }
@@ -100,6 +142,7 @@ static void worker_main(struct pvb_run *run, const struct pvb_worker *worker, pi
 int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker)
 {
 	pid_t parent = getpid();
+	int r;
 
 	worker->pid = fork();
 	if (worker->pid < 0)
@@ -107,6 +150,13 @@ int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker)
 	if (worker->pid == 0)
 		worker_main(run, worker, parent);
 	worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
-	worker->running = true;
-	return worker->pidfd < 0 ? -errno : 0;
+	if (worker->pidfd >= 0) {
+		worker->running = true;
+		return 0;
+	}
+	/* Nothing would tell of its end, so that it could not be waited for with a deadline. */
+	r = -errno;
+	kill(worker->pid, SIGKILL);
+	waitpid(worker->pid, NULL, WNOHANG);
+	return r;
 }

@@ -107,3 +107,32 @@ void ft_preset_host(struct ft_tree *t, unsigned n)
 						      1000 + (int)slot, 0 });
 	}
 }
+
+static void add_nvidia(struct ft_tree *t, const char *port, unsigned bus, const char *address, int group, const char *minor)
+{
+	add_port(t, port, bus);
+	ft_vfio(t);
+	ft_function(t, &(struct ft_function){ address, port, 0x10de, 0x24b0, 0x10de, 0x14ad, 0x030000, "nvidia", "bus", group, 0 });
+	ft_attr(t, fk_path("proc/driver/nvidia/gpus/%s", address).s, "information", "Model: \t\t NVIDIA RTX A4000\nDevice Minor: \t %s\n",
+		minor);
+	ft_write(t, fk_path("dev/nvidia%s", minor).s, "");
+}
+
+void ft_preset_nvidia(struct ft_tree *t)
+{
+	ft_driver(t, "nvidia", "nvidia", "10de 24b0\n", 0);
+	add_nvidia(t, "0000:00:08.0", 7, "0000:07:00.0", 19, "0");
+	ft_module(t, "nvidia", "nvidia", NULL);
+	ft_module(t, "nvidia_modeset", NULL, "nvidia");
+	ft_module(t, "nvidia_drm", NULL, "nvidia_modeset");
+	ft_module(t, "nvidia_uvm", NULL, "nvidia");
+	ft_attr(t, "sys/module/nvidia_drm/parameters", "modeset", "N\n");
+	ft_attr(t, "sys/module/nvidia_drm/parameters", "fbdev", "N\n");
+	ft_write(t, "dev/nvidiactl", "");
+	ft_write(t, "dev/nvidia-uvm", "");
+}
+
+void ft_preset_nvidia2(struct ft_tree *t)
+{
+	add_nvidia(t, "0000:00:09.0", 8, "0000:08:00.0", 20, "1");
+}

@@ -168,7 +168,7 @@ static int perform_locked(const struct call *c)
 }
 
 /* As in the kernel, what changes a device's driver or override holds that device's lock. */
-static int perform(const struct call *c)
+int fk_perform(const struct call *c)
 {
 	bool by_value = strstr(c->path, "/drivers") && !strstr(c->path, "_id");
 	char name[NAME];
@@ -243,7 +243,7 @@ static bool take(int fd, const void *data, size_t size, ssize_t *result)
 		memcpy(c.word, data, size);
 		if (size && c.word[size - 1] == '\n')
 			c.word[size - 1] = '\0';
-		err = perform(&c);
+		err = fk_perform(&c);
 	}
 	close(fk_root);
 	errno = err ? -err : before;

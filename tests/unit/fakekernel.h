@@ -8,6 +8,7 @@
  *
  * Paths in .faults and .writes are the short ones, whatever path was opened:
  *   sys/bus/pci/devices/BDF/ATTR · sys/bus/pci/drivers/NAME/ATTR · sys/class/vtconsole/vtconN/bind
+ * and, for what libkmod asks of the kernel, "insert_module" and "delete_module", the value being the module's name.
  *
  * DIR/.faults, one rule a line, read anew at each write; # begins a comment:
  *   PATH-GLOB [VALUE-GLOB] ACTION [nth=N|always]   what a matching write does
@@ -34,6 +35,7 @@
  *   devices/BDF/reset_methods  what its hardware supports (reset_method is what is chosen)
  *   devices/BDF/DRIVER.makes   paths that exist only while DRIVER has the device
  *   devices/BDF/evicts         paths that go for good when any driver takes it (firmware frame buffers)
+ *   modules/NAME/uses        modules it needs, a line each; modules/NAME/driver  the PCI driver it registers
  *   parked/                  where those paths are meanwhile, "/" written as "!"
  *   fbcon-sticky             exists: fbcon's vtconsole stays when the last frame buffer goes, and
  *                            comes back unbound

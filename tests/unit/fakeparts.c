@@ -149,3 +149,31 @@ void ft_vm(struct ft_tree *t, unsigned vmid, const char *config)
 {
 	ft_write(t, fk_path("etc/pve/nodes/pve1/qemu-server/%u.conf", vmid).s, config);
 }
+
+void ft_module_use(struct ft_tree *t, const char *name, int by)
+{
+	struct fk_path dir = fk_path("sys/module/%s", name);
+
+	ft_attr(t, dir.s, "refcnt", "%d\n", atoi(ft_read(t, fk_path("%s/refcnt", dir.s).s)) + by);
+}
+
+void ft_module(struct ft_tree *t, const char *name, const char *driver, const char *uses)
+{
+	struct fk_path dir = fk_path("sys/module/%s", name), own = fk_path(".kernel/modules/%s", name);
+	char list[256], *save = NULL;
+
+	ft_attr(t, dir.s, "refcnt", "0\n");
+	ft_attr(t, dir.s, "initstate", "live\n");
+	ft_mkdir(t, fk_path("%s/holders", dir.s).s);
+	ft_mkdir(t, own.s);
+	/* So that libkmod finds it by its name, without an index. */
+	ft_append(t, "etc/modprobe.d/fake.conf", fk_path("alias %s %s\n", name, name).s);
+	if (driver)
+		ft_attr(t, own.s, "driver", "%s\n", driver);
+	snprintf(list, sizeof(list), "%s", uses ? uses : "");
+	for (char *w = strtok_r(list, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		ft_append(t, fk_path("%s/uses", own.s).s, fk_path("%s\n", w).s);
+		ft_sys_link(t, fk_path("sys/module/%s/holders/%s", w, name).s, dir.s);
+		ft_module_use(t, w, 1);
+	}
+}

@@ -204,6 +204,8 @@ static const struct {
 	{ "sys/bus/pci/devices/*/power/control", store_power },
 	{ "sys/bus/pci/devices/*/d3cold_allowed", store_d3cold },
 	{ "sys/class/vtconsole/*/bind", store_vtcon },
+	{ "insert_module", fk_module_insert },
+	{ "delete_module", fk_module_remove },
 	{ "*", store_plain },
 };
 

@@ -52,6 +52,12 @@ void ft_driver(struct ft_tree *t, const char *name, const char *module, const ch
 /* vfio-pci, that takes only what is overridden to it. Presets register it last; call it first to have it first. */
 void ft_vfio(struct ft_tree *t);
 
+/* A loaded module that libkmod can unload and load again (the fake kernel sees to both): driver is its PCI driver, that
+ * ft_driver() made, or NULL; uses: modules it needs, made before, blank-separated, or NULL. */
+void ft_module(struct ft_tree *t, const char *name, const char *driver, const char *uses);
+/* Somebody uses the module, or ends that; no module and no process. */
+void ft_module_use(struct ft_tree *t, const char *name, int by);
+
 struct ft_function {
 	const char *address;
 	const char *parent;  /* bridge it is below; NULL: on the root bus */
@@ -95,6 +101,8 @@ void ft_preset_nic(struct ft_tree *t, bool default_route);     /* 03:00.0 e1000e
 void ft_preset_nvme(struct ft_tree *t, const char *mountpoint); /* 04:00.0 nvme0; group 18; flr */
 void ft_preset_sriov(struct ft_tree *t, unsigned vfs); /* PF 05:00.0 mlx5_core group 30; VFs 05:00.1… (≤ 7) groups 31… */
 void ft_preset_shared(struct ft_tree *t); /* 06:01.0 (edu, no driver) and 06:02.0 (e1000, eth1) behind a bridge: group 22, all three */
+void ft_preset_nvidia(struct ft_tree *t); /* 07:00.0 nvidia, with nvidia_modeset, _drm, _uvm loaded; group 19; bus; /dev/nvidia0 */
+void ft_preset_nvidia2(struct ft_tree *t); /* 08:00.0 nvidia; group 20; bus; /dev/nvidia1 */
 /* n functions: root ports with seven e1000e functions each, every slot a group of its own, from bus 40 on (n ≤ 1024). */
 void ft_preset_host(struct ft_tree *t, unsigned n);
 

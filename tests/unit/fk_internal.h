@@ -45,7 +45,11 @@ typedef void judge_fn(int rule, char **word, int n, unsigned nth, const void *on
 /* The tree's root while a write is performed. A thread's own: threads may write at once. */
 extern __thread int fk_root;
 
+/* Do it under the kernel's locks and rules, and note it. 0 or -errno. */
+int fk_perform(const struct call *c);
 int fk_store(const struct call *c);
+int fk_module_insert(const struct call *c);
+int fk_module_remove(const struct call *c);
 int fk_errno_of(const char *name);
 struct verdict fk_rules(judge_fn *judge, const void *on);
 void fk_judge_write(int rule, char **word, int n, unsigned nth, const void *on, struct verdict *v);

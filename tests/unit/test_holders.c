@@ -1,17 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who has a node open, whose process it is, and waiting for a vfio group to be let go. */
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "host.h"
 
 #define NODE "/dev/vfio/15"
 
+static int find_each(struct host *h, const char *const *paths, size_t n, struct pvb_holders *found)
+{
+	struct pvb_addr addr = { .fn = 0 };
+	struct pvb_nodes nodes = { .n = 0 };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = pvb_nodes_add(&nodes, &addr, paths[i]);
+	if (r == 0)
+		r = pvb_holders_find(h->ctx, &nodes, found);
+	pvb_nodes_clear(&nodes);
+	return r;
+}
+
 static struct pvb_holders find(struct host *h, const char *node)
 {
 	struct pvb_holders found;
 
-	assert_int_equal(pvb_holders_find(h->ctx, &node, 1, &found), 0);
+	assert_int_equal(find_each(h, &node, 1, &found), 0);
 	return found;
 }
 
@@ -98,8 +113,10 @@ static void each_process_counts_once(void **state)
 	ft_process(h->t, 812, "kvm", "kvm", NODE);
 	ft_link(h->t, "proc/812/fd/4", NODE);
 	ft_link(h->t, "proc/812/fd/5", "/dev/vfio/16");
-	assert_int_equal(pvb_holders_find(h->ctx, nodes, 2, &found), 0);
+	assert_int_equal(find_each(h, nodes, 2, &found), 0);
 	assert_int_equal(found.n, 2); /* one per node */
+	assert_string_equal(nodes[found.list[0].at], found.list[0].node);
+	assert_string_equal(nodes[found.list[1].at], found.list[1].node);
 	pvb_holders_clear(&found);
 }
 
@@ -153,6 +170,56 @@ static void unreadable_is_counted(void **state)
 	pvb_holders_clear(&found);
 }
 
+/* A process whose maps cannot be read for long: what is left is unknown, and what was found before is kept. */
+static void slow_is_unknown(void **state)
+{
+	struct host *h = *state;
+	int64_t start = pvb_now_ns();
+	struct pvb_holders found;
+	char why[160];
+
+	ft_process(h->t, 812, "Xorg", "Xorg", "/dev/fb0");
+	ft_process(h->t, 813, "stuck", "stuck", "/dev/fb0");
+	ft_remove(h->t, "proc/813/maps");
+	assert_int_equal(mkfifoat(h->t->fd, "proc/813/maps", 0600), 0); /* its open waits for a writer */
+	found = find(h, "/dev/fb0");
+	assert_in_range((pvb_now_ns() - start) / 1000000, 1900, 5000);
+	assert_true(found.incomplete);
+	assert_int_equal(found.hung_at, 813);
+	assert_true(found.n > 0);
+	assert_true(pvb_holders_unknown(h->ctx, &found, why, sizeof(why)));
+	assert_string_equal(why, "stuck (pid 813) could not be looked into within 2 s");
+	pvb_holders_clear(&found);
+}
+
+/* Nobody can have what its module's count says nobody has: not even looked. */
+static void idle_modules_are_not_looked_for(void **state)
+{
+	struct host *h = *state;
+	struct pvb_nodes nodes = { .n = 0 };
+	struct pvb_addr addr = { .fn = 0 };
+	struct pvb_holders found;
+
+	ft_process(h->t, 812, "Xorg", "Xorg", "/dev/fb0");
+	assert_int_equal(pvb_nodes_add(&nodes, &addr, "/dev/fb0"), 0);
+	snprintf(nodes.list[0].counted_by, PVB_NAME_MAX, "bochs");
+	ft_write(h->t, "sys/module/bochs/refcnt", "0\n");
+	assert_int_equal(pvb_holders_find(h->ctx, &nodes, &found), 0);
+	assert_int_equal(found.n, 0);
+	pvb_holders_clear(&found);
+	ft_write(h->t, "sys/module/bochs/refcnt", "1\n");
+	assert_int_equal(pvb_holders_find(h->ctx, &nodes, &found), 0);
+	assert_int_equal(found.n, 1);
+	pvb_holders_clear(&found);
+	/* One of the nodes does not count: then all are looked for. */
+	ft_write(h->t, "sys/module/bochs/refcnt", "0\n");
+	assert_int_equal(pvb_nodes_add(&nodes, &addr, "/dev/i2c-3"), 0);
+	assert_int_equal(pvb_holders_find(h->ctx, &nodes, &found), 0);
+	assert_int_equal(found.n, 1);
+	pvb_holders_clear(&found);
+	pvb_nodes_clear(&nodes);
+}
+
 static void no_proc_is_an_error(void **state)
 {
 	struct host *h = *state;
@@ -160,7 +227,8 @@ static void no_proc_is_an_error(void **state)
 	struct pvb_holders found;
 
 	ft_remove(h->t, "proc");
-	assert_int_equal(pvb_holders_find(h->ctx, &node, 1, &found), -ENOENT);
+	assert_int_equal(find_each(h, &node, 1, &found), -EIO);
+	assert_int_equal(found.n, 0);
 }
 
 static void nodes_of_a_function(void **state)
@@ -301,6 +369,8 @@ int main(void)
 		TEST(mappings_count),
 		TEST(threads_count),
 		TEST(unreadable_is_counted),
+		TEST(slow_is_unknown),
+		TEST(idle_modules_are_not_looked_for),
 		TEST(no_proc_is_an_error),
 		TEST(nodes_of_a_function),
 		TEST(free_groups_are_not_waited_for),

@@ -66,8 +66,8 @@ static void done_twice_is_done(void **state)
 	struct host *h = *state;
 
 	(void)name(h, 0x8086, 0x10d3);
-	pvb_names_done(h->ctx);
-	pvb_names_done(h->ctx);
+	h->ctx->pci_free(h->ctx);
+	h->ctx->pci_free(h->ctx);
 	assert_string_equal(name(h, 0x8086, 0xfffe), "Intel Corporation Device fffe");
 }
 

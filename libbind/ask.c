@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Questions whose answer may never come: a child asks, as a process that hangs in the kernel cannot be ended. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "internal.h"
+
+#define ANSWER_MAX (1 << 20)
+#define KILL_WAIT_NS 100000000 /* a killed process that is not gone by then sleeps uninterruptibly */
+
+struct ask {
+	pid_t pid;
+	int pidfd, fd;
+	char *text;
+	size_t size, room;
+};
+
+/* Locks and Proxmox VE's pipes must go with the caller, also when the child outlives it. */
+static void __attribute__((noreturn)) child_run(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int fd)
+{
+	int low = ctx->root_fd < fd ? ctx->root_fd : fd, high = ctx->root_fd < fd ? fd : ctx->root_fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	pvb_stdio_leave();
+	if (low > 3)
+		close_range(3, (unsigned)low - 1, 0);
+	if (high > low + 1)
+		close_range((unsigned)low + 1 > 3 ? (unsigned)low + 1 : 3, (unsigned)high - 1, 0);
+	close_range((unsigned)high + 1, ~0u, 0);
+	ctx->log = NULL;
+	ctx->cancel_fd = -1;
+	answer(ctx, data, fd);
+	_exit(0);
+}
+
+static int child_start(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, struct ask *ask)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	ask->pid = fork();
+	if (ask->pid == 0)
+		child_run(ctx, answer, data, fds[1]);
+	close(fds[1]);
+	if (ask->pid < 0) {
+		close(fds[0]);
+		return -EAGAIN;
+	}
+	ask->fd = fds[0];
+	ask->pidfd = (int)syscall(SYS_pidfd_open, ask->pid, 0);
+	return 0;
+}
+
+/* One read: 1 something came, 0 the end. */
+static int text_read(struct ask *ask)
+{
+	ssize_t n;
+
+	if (ask->size + 1 >= ask->room) {
+		size_t room = ask->room ? ask->room * 4 : 4096;
+		char *more = ask->room > ANSWER_MAX ? NULL : realloc(ask->text, room);
+
+		if (!more)
+			return -ENOMEM;
+		ask->text = more;
+		ask->room = room;
+	}
+	n = read(ask->fd, ask->text + ask->size, ask->room - ask->size - 1);
+	if (n < 0)
+		return errno == EINTR ? 1 : -errno;
+	ask->size += (size_t)n;
+	ask->text[ask->size] = '\0';
+	return n > 0;
+}
+
+static int answer_wait(const struct pvb_ctx *ctx, struct ask *ask, int64_t deadline_ns)
+{
+	int r = 1;
+
+	while (r > 0) {
+		struct pollfd fds[2] = { { .fd = ask->fd, .events = POLLIN }, { .fd = ctx->cancel_fd, .events = POLLIN } };
+
+		r = pvb_poll(fds, 2, deadline_ns);
+		if (r == 0)
+			return -ETIMEDOUT;
+		if (r > 0)
+			r = fds[1].revents ? -ECANCELED : text_read(ask);
+	}
+	return r;
+}
+
+/* Whether it ended well. One that does not end becomes init's child when we are gone. */
+static bool child_end(struct ask *ask, bool ended)
+{
+	struct pollfd gone = { .fd = ask->pidfd, .events = POLLIN };
+	int status = -1;
+
+	if (!ended)
+		kill(ask->pid, SIGKILL);
+	if (pvb_poll(&gone, 1, pvb_now_ns() + KILL_WAIT_NS) <= 0)
+		kill(ask->pid, SIGKILL);
+	return waitpid(ask->pid, &status, WNOHANG) == ask->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t deadline_ns, char **text, size_t *size)
+{
+	struct ask ask = { .pidfd = -1 };
+	int r = child_start(ctx, answer, data, &ask);
+
+	*text = NULL;
+	*size = 0;
+	if (r < 0)
+		return r;
+	r = answer_wait(ctx, &ask, deadline_ns);
+	if (!child_end(&ask, r == 0) && r == 0)
+		r = -EIO;
+	close(ask.fd);
+	if (ask.pidfd >= 0)
+		close(ask.pidfd);
+	if (r < 0 && r != -ETIMEDOUT && r != -ECANCELED) {
+		free(ask.text);
+		return r;
+	}
+	*text = ask.text;
+	*size = ask.size;
+	return r;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Time: what is late is given up, undone or left to who comes next; nobody waits longer than was said. */
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "../../libbind/internal.h"
+#include "faketree.h"
+
+static char said[65536];
+static struct ft_tree *t;
+static struct pvb_ctx *ctx;
+static struct pvb_err err;
+static uint64_t begun[4]; /* generations */
+static unsigned num_begun;
+
+static void hear(void *data, enum pvb_level level, const char *line)
+{
+	size_t n = strlen(said);
+
+	(void)data;
+	(void)level;
+	snprintf(said + n, sizeof(said) - n, "%s\n", line);
+}
+
+static void begin(void *data, const char *name, uint64_t generation)
+{
+	(void)data;
+	assert_string_equal(name, "100");
+	assert_true(num_begun < ARRAY_SIZE(begun));
+	begun[num_begun++] = generation;
+}
+
+static int host_up(void **state)
+{
+	(void)state;
+	t = ft_new();
+	ft_preset_gpu(t);
+	if (pvb_ctx_new(&ctx, t->path, &err) < 0)
+		return -1;
+	pvb_ctx_set_log(ctx, hear, NULL);
+	pvb_ctx_set_begun(ctx, begin, NULL);
+	*said = '\0';
+	num_begun = 0;
+	return 0;
+}
+
+static int host_down(void **state)
+{
+	(void)state;
+	pvb_ctx_free(ctx);
+	ft_free(t);
+	return 0;
+}
+
+static int lend(const char *name, unsigned device_ms, unsigned hook_ms)
+{
+	struct pvb_wanted wanted = { .addr = { 0, 1, 0, PVB_FN_ALL } };
+	struct pvb_request request = { .wanted = &wanted, .num_wanted = 1 };
+
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	snprintf(request.label, sizeof(request.label), "VM %s", name);
+	pvb_settings_default(&request.settings);
+	request.settings.device_timeout_ms = device_ms;
+	request.settings.hook_timeout_ms = hook_ms;
+	return pvb_lend(ctx, &request, &err);
+}
+
+static void gives(int got, int want)
+{
+	if (got != want)
+		fail_msg("gave %d, not %d; it said:\n%s%s", got, want, said, err.text);
+}
+
+static void says(const char *what)
+{
+	if (!strstr(said, what) && !strstr(err.text, what))
+		fail_msg("did not say '%s', but:\n%s%s", what, said, err.text);
+}
+
+static void on(const char *display, const char *sound)
+{
+	assert_string_equal(ft_driver_of(t, "0000:01:00.0"), display);
+	assert_string_equal(ft_driver_of(t, "0000:01:00.1"), sound);
+}
+
+/* Milliseconds since from, which is set anew. */
+static long long lap(int64_t *from)
+{
+	int64_t was = *from;
+
+	*from = pvb_now_ns();
+	return (long long)(*from - was) / 1000000;
+}
+
+/* The device's time: the worker is killed, what was moved goes home, and the sentence names the step. */
+static void device_time_is_over(void **state)
+{
+	int64_t clock = pvb_now_ns();
+	(void)state;
+
+	ft_fault(t, "*snd_hda_intel/unbind * hang");
+	gives(lend("100", 300, 20000), -ETIMEDOUT);
+	assert_in_range(lap(&clock), 300, 5000);
+	says("0000:01:00.1: unbind from snd_hda_intel: took longer than 3");
+	on("bochs-drm", "snd_hda_intel");
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+}
+
+/* The hook's time is shorter than the device's: it counts, and leaves room for the way home. */
+static void hook_time_is_over(void **state)
+{
+	int64_t clock = pvb_now_ns();
+	(void)state;
+
+	ft_fault(t, "*snd_hda_intel/unbind * hang");
+	gives(lend("100", 60000, 1000), -ETIMEDOUT);
+	assert_in_range(lap(&clock), 700, 3000);
+	on("bochs-drm", "snd_hda_intel");
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+}
+
+/* A way home that takes longer than the hook may: the answer is there in time, the device goes on by itself, and who
+ * comes next waits for it and does the rest. */
+static void way_home_is_left(void **state)
+{
+	struct pvb_lend now;
+	int64_t clock;
+	(void)state;
+
+	gives(lend("100", 30000, 1000), 0);
+	ft_fault(t, "*snd_hda_intel/bind * slow=4000");
+	clock = pvb_now_ns();
+	gives(pvb_return(ctx, "100", 0, &err), -EINPROGRESS);
+	assert_in_range(lap(&clock), 1000, 3000);
+	says("0000:01:00.1: bind to snd_hda_intel: still on its way");
+	assert_string_equal(ft_driver_of(t, "0000:01:00.0"), "bochs-drm");
+	gives(pvb_lend_read(ctx, "100", &now, &err), 0);
+	assert_int_equal(now.state, PVB_RETURNING);
+	assert_true(now.unfinished);
+	pvb_lend_clear(&now);
+	ft_faults_clear(t);
+	/* Its time is a second as well: it may be too early, and says so. */
+	for (int tries = 0; pvb_recover(ctx, "100", NULL, &err) < 0; tries++)
+		assert_true(tries < 8);
+	on("bochs-drm", "snd_hda_intel");
+	assert_string_equal(ft_override(t, "0000:01:00.1"), "(null)");
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+}
+
+static bool refuse(void *data, const struct pvb_lend *lend, unsigned *flags)
+{
+	char lock[PVB_NAME_MAX];
+
+	(void)flags;
+	assert_true(pvb_record_locked(ctx, pvb_lend_lock_name(lend->name, lock)));
+	*(enum pvb_state *)data = lend->state;
+	return false;
+}
+
+static void confirmed_under_the_lock(void **state)
+{
+	enum pvb_state seen = PVB_HOME;
+	(void)state;
+
+	gives(lend("100", 30000, 45000), 0);
+	ft_log_clear(t);
+	gives(pvb_return_confirmed(ctx, "100", refuse, &seen, &err), 0);
+	assert_int_equal(seen, PVB_LENT);
+	assert_int_equal(ft_writes(t), 0);
+	on("vfio-pci", "vfio-pci");
+}
+
+/* A lend anew is told apart from the one before, so that a watcher of that one ends. */
+static void renewed(void **state)
+{
+	struct pvb_lend now;
+	(void)state;
+
+	gives(lend("100", 30000, 45000), 0);
+	gives(pvb_return(ctx, "100", PVB_RETURN_KEEP, &err), 0);
+	gives(pvb_lend_read(ctx, "100", &now, &err), 0);
+	assert_int_equal(now.state, PVB_LENT);
+	assert_true(now.awaits_start);
+	assert_true(now.generation == begun[0]);
+	pvb_lend_clear(&now);
+	gives(lend("100", 30000, 45000), 0);
+	gives(pvb_lend_read(ctx, "100", &now, &err), 0);
+	assert_false(now.awaits_start);
+	assert_int_equal(num_begun, 2);
+	assert_true(now.generation == begun[1] && begun[1] != begun[0]);
+	pvb_lend_clear(&now);
+}
+
+/* A child has a lock until it ends. */
+static pid_t lock_hold(const char *name)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct pvb_record record;
+
+		if (pvb_record_open(ctx, name, 0, &record) == 0 && write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static void waits_for_who_works(void **state)
+{
+	pid_t pid;
+	int fd;
+	(void)state;
+
+	gives(pvb_lend_wait(ctx, "100", 1000, &err), 0);
+	assert_int_equal(pvb_lend_watch(ctx, "100"), -ENOENT);
+	gives(lend("100", 30000, 45000), 0);
+	fd = pvb_lend_watch(ctx, "100");
+	assert_true(fd >= 0);
+	pid = lock_hold("100.lock");
+	gives(pvb_lend_wait(ctx, "100", 50, &err), -ETIMEDOUT);
+	says("another pvebind is still working on 100");
+	kill(pid, SIGKILL);
+	gives(pvb_lend_wait(ctx, "100", 5000, &err), 0);
+	waitpid(pid, NULL, 0);
+	gives(pvb_return(ctx, "100", 0, &err), 0);
+	{
+		struct pollfd gone = { .fd = fd, .events = POLLIN };
+
+		assert_int_equal(poll(&gone, 1, 0), 1);
+	}
+	close(fd);
+}
+
+/* Who is being lent a device, or has it, is not waited for: two who wait for one another would both wait to the end. */
+static void competitor_is_refused_at_once(void **state)
+{
+	int64_t clock;
+	pid_t pid;
+	(void)state;
+
+	gives(lend("100", 30000, 45000), 0);
+	pid = lock_hold("100.lock");
+	clock = pvb_now_ns();
+	gives(lend("101", 30000, 45000), -EBUSY);
+	assert_in_range(lap(&clock), 0, 3000);
+	says("is lent to VM 100 since");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, host_up, host_down)
+	const struct CMUnitTest tests[] = {
+		CASE(device_time_is_over), CASE(hook_time_is_over), CASE(way_home_is_left),
+		CASE(confirmed_under_the_lock), CASE(renewed), CASE(waits_for_who_works),
+		CASE(competitor_is_refused_at_once),
+	};
+
+	(void)argc;
+	ft_preload(argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
