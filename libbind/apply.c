@@ -391,8 +391,7 @@ int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, 
 		munmap(cancel, sizeof(int));
 		return pvb_err_set(err, -errno, "cannot make a pipe: %s", strerror(errno));
 	}
-	/* Our end only: a worker waits for room rather than lose what it has to say. */
-	fcntl(a.run.out[0], F_SETFL, O_NONBLOCK);
+	fcntl(a.run.out[0], F_SETFL, O_NONBLOCK); /* our end only: a worker waits for room rather than lose a word */
 	r = stages_run(&a);
 	close(a.run.out[0]);
 	close(a.run.out[1]);

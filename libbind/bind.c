@@ -112,17 +112,22 @@ static int other_settle(struct pvb_session *s, const char *name, bool *settled, 
 	return r;
 }
 
+/* Whether it is another lend that has the device, not a process: that is held as well. */
+static bool held_by_lend(const struct pvb_session *s, const struct pvb_refusal *refusal, char *holder, size_t size)
+{
+	return !strcmp(refusal->name, "held") && pvb_device_holder(s->ctx, &refusal->addr, holder, size) == 0 &&
+	       strcmp(holder, s->name) != 0;
+}
+
 static int others_settle(struct pvb_session *s, const struct pvb_plan *plan, bool *settled, struct pvb_err *err)
 {
 	char holder[32];
 
 	*settled = false;
 	for (size_t i = 0; i < plan->refusals.n; i++) {
-		const struct pvb_refusal *refusal = &plan->refusals.list[i];
 		int r;
 
-		if (strcmp(refusal->name, "held") != 0 ||
-		    pvb_device_holder(s->ctx, &refusal->addr, holder, sizeof(holder)) < 0)
+		if (!held_by_lend(s, &plan->refusals.list[i], holder, sizeof(holder)))
 			continue;
 		r = other_settle(s, holder, settled, err);
 		if (r < 0)
@@ -132,11 +137,13 @@ static int others_settle(struct pvb_session *s, const struct pvb_plan *plan, boo
 }
 
 /* Another's lend is settled only when nothing else speaks against this one (group-shared: because of a held member). */
-static bool only_held(const struct pvb_plan *plan)
+static bool only_held(const struct pvb_session *s, const struct pvb_plan *plan)
 {
+	char holder[32];
+
 	for (size_t i = 0; i < plan->refusals.n; i++)
-		if (!plan->refusals.list[i].allowed && strcmp(plan->refusals.list[i].name, "held") != 0 &&
-		    strcmp(plan->refusals.list[i].name, "group-shared") != 0)
+		if (!plan->refusals.list[i].allowed && strcmp(plan->refusals.list[i].name, "group-shared") != 0 &&
+		    !held_by_lend(s, &plan->refusals.list[i], holder, sizeof(holder)))
 			return false;
 	return true;
 }
@@ -160,7 +167,7 @@ static int lend_prepare(struct pvb_session *s, const struct pvb_request *request
 
 		if (r < 0)
 			return r;
-		if (pvb_plan_refused(plan) && only_held(plan))
+		if (pvb_plan_refused(plan) && only_held(s, plan))
 			r = others_settle(s, plan, &settled, err);
 		if (r == 0 && !settled)
 			r = refusals_say(s, plan, err);

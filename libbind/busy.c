@@ -287,3 +287,17 @@ int pvb_busy_judge(const struct pvb_busy *busy, const struct pvb_function *fn, s
 			       pvb_addr_format(&fn->addr, addr), why);
 	return r;
 }
+
+bool pvb_busy_who(const struct pvb_busy *busy, const struct pvb_snapshot *snapshot, char *buf, size_t size)
+{
+	for (size_t i = 0; i < pvb_snapshot_count(snapshot); i++) {
+		const struct pvb_function *fn = pvb_snapshot_get(snapshot, i);
+
+		for (size_t k = 0; k < busy->holders.n; k++)
+			if (holder_matters(busy, &busy->holders.list[k], fn)) {
+				process_words(busy, k, fn, buf, size);
+				return true;
+			}
+	}
+	return pvb_holders_unknown(busy->ctx, &busy->holders, buf, size);
+}

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The host's console: which frame buffers sit on which functions, and the virtual terminals on them. */
-#include <fcntl.h>
+/* The host's console: which frame buffers sit on which functions. */
 #include <inttypes.h>
 #include <linux/fb.h>
-#include <linux/vt.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "internal.h"
 
+#define LOOK_NS 2000000000 /* the usual case takes some milliseconds */
 #define RESOURCE_MEM 0x200u /* IORESOURCE_MEM, include/linux/ioport.h */
 
 struct range {
@@ -120,9 +118,9 @@ static int function_by_range(const struct look *l, const char *fb)
 	int r = firmware_range_read(l->ctx, &range);
 
 	if (r < 0) {
-		pvb_log(l->ctx, PVB_NOTICE, "cannot tell which device holds the firmware's frame buffer %s: "
-			"/proc/iomem does not show its addresses (%s); it is taken for another's",
-			fb, r == -ENOENT ? "only root sees them" : strerror(-r));
+		snprintf(l->console->unsure, sizeof(l->console->unsure),
+			 "cannot tell which device holds the firmware's frame buffer %s: /proc/iomem does not show its addresses (%s); it is taken for another's",
+			 fb, r == -ENOENT ? "only root sees them" : strerror(-r));
 		return -1;
 	}
 	for (size_t i = 0; i < l->n; i++)
@@ -152,27 +150,7 @@ static int fb_owner(struct look *l, unsigned number)
 	return owner;
 }
 
-/* ---- the virtual terminals -------------------------------------------------------- */
-
-static bool vtcon_is_frame_buffer(const struct pvb_ctx *ctx, const char *vtcon)
-{
-	char path[PVB_PATH_MAX], name[128];
-
-	return pvb_format(path, sizeof(path), "sys/class/vtconsole/%s/name", vtcon) == 0 &&
-	       pvb_sysfs_read(ctx, path, name, sizeof(name)) == 0 && strstr(name, "frame buffer");
-}
-
-/* 1 bound, 0 not, -ENOENT no such vtconsole. */
-static int vtcon_bound(const struct pvb_ctx *ctx, const char *vtcon)
-{
-	char path[PVB_PATH_MAX];
-	uint64_t bound;
-	int r = pvb_format(path, sizeof(path), "sys/class/vtconsole/%s/bind", vtcon);
-
-	if (r == 0)
-		r = pvb_sysfs_read_number(ctx, path, &bound);
-	return r < 0 ? r : bound != 0;
-}
+/* ---- all of it ------------------------------------------------------------------------ */
 
 static void word_add(char *list, size_t size, const char *separator, const char *word)
 {
@@ -182,68 +160,28 @@ static void word_add(char *list, size_t size, const char *separator, const char 
 		list[have] = '\0';
 }
 
-/* Frame-buffer vtconsoles, bound ones only or all. */
-static int vtcons_list(const struct pvb_ctx *ctx, bool bound_only, char *list, size_t size)
+static int console_look(struct look *l)
 {
-	_cleanup_strv_ char **names = NULL;
-	int r = pvb_sysfs_list(ctx, "sys/class/vtconsole", &names);
-
-	*list = '\0';
-	if (r < 0)
-		return r;
-	for (char **name = names; *name; name++)
-		if (vtcon_is_frame_buffer(ctx, *name) && (!bound_only || vtcon_bound(ctx, *name) == 1))
-			word_add(list, size, " ", *name);
-	return 0;
-}
-
-/* Whether a virtual terminal is mapped to one of the frame buffers (bit N: fbN). Any frame buffer's node answers
- * for all; where there is none to ask, they are. */
-static bool terminals_shown(const struct pvb_ctx *ctx, uint32_t framebuffers)
-{
-	_cleanup_close_ int fd = -1;
-	char path[32];
-
-	for (unsigned i = 0; fd < 0 && i < FB_MAX; i++) {
-		snprintf(path, sizeof(path), "dev/fb%u", i);
-		fd = pvb_open(ctx, path, O_RDONLY | O_NOCTTY);
-	}
-	if (fd < 0)
-		return true;
-	for (unsigned i = 1; i <= MAX_NR_CONSOLES; i++) {
-		struct fb_con2fbmap map = { .console = i };
-
-		if (ioctl(fd, FBIOGET_CON2FBMAP, &map) < 0)
-			return true;
-		if (map.framebuffer < FB_MAX && framebuffers & 1u << map.framebuffer)
-			return true;
-	}
-	return false;
-}
-
-int pvb_console_look(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n,
-		     struct pvb_console *console)
-{
-	struct look l = { .ctx = ctx, .fns = fns, .n = n, .console = console };
+	struct pvb_ctx *ctx = l->ctx;
+	struct pvb_console *console = l->console;
 	_cleanup_free_ char *text = NULL;
 	uint32_t ours = 0;
 	bool others = false;
 	char *save = NULL;
 	int r = pvb_read_file(ctx, "proc/fb", 65536, &text, NULL);
 
-	*console = (struct pvb_console){ .firmware = -1 };
 	if (r < 0)
 		return r == -ENOENT ? 0 : r; /* a kernel without frame buffers */
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *name;
 		unsigned number = (unsigned)strtoul(line, &name, 10);
-		int owner = fb_owner(&l, number);
+		int owner = fb_owner(l, number);
 
 		others = others || owner < 0;
 		if (owner < 0)
 			continue;
 		if (!console->involved)
-			console->owner = fns[owner]->addr;
+			console->owner = l->fns[owner]->addr;
 		console->involved = true;
 		ours |= number < FB_MAX ? 1u << number : 0;
 		word_add(console->framebuffers, sizeof(console->framebuffers), ", ", name + (*name == ' '));
@@ -251,115 +189,59 @@ int pvb_console_look(struct pvb_ctx *ctx, const struct pvb_function *const *fns,
 	console->all = console->involved && !others;
 	if (!console->involved)
 		return 0;
-	r = vtcons_list(ctx, true, console->vtcons, sizeof(console->vtcons));
-	console->shown = *console->vtcons && terminals_shown(ctx, ours);
+	r = pvb_vtcons_list(ctx, true, console->vtcons, sizeof(console->vtcons));
+	console->shown = *console->vtcons && pvb_terminals_shown(ctx, ours);
 	return r;
 }
 
-/* ---- taking them off, and putting them back ------------------------------------------ */
+struct answer {
+	int code;
+	struct pvb_console console;
+};
 
-static int vtcon_set(struct pvb_ctx *ctx, const char *vtcon, bool bind, struct pvb_err *err)
+static void look_answer(struct pvb_ctx *ctx, void *data, int fd)
 {
-	const char *what = bind ? "bind" : "unbind";
-	char path[PVB_PATH_MAX];
-	int r = vtcon_bound(ctx, vtcon);
+	struct look *l = data;
+	struct answer answer = { .console.firmware = -1 };
 
-	if (r == bind || (r == -ENOENT && !bind))
+	l->ctx = ctx;
+	l->console = &answer.console;
+	answer.code = console_look(l);
+	if (write(fd, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
+		_exit(1);
+}
+
+/* Any frame buffer is on a display controller (class 03), or on what was VGA before there were classes (00 01). */
+static bool may_show(const struct pvb_function *fn)
+{
+	return fn->class_code >> 16 == 0x03 || fn->class_code >> 8 == 0x0001;
+}
+
+/* /proc/fb, vtconsole's bind and the frame buffers' nodes all take locks that a graphics driver holds while its
+ * frame buffer comes or goes: where that hangs, so does who reads them (fb_seq_start(), show_bind()). */
+int pvb_console_look(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n,
+		     struct pvb_console *console)
+{
+	struct look l = { .ctx = ctx, .fns = fns, .n = n };
+	_cleanup_free_ char *text = NULL;
+	struct answer answer;
+	bool asked = false;
+	size_t size;
+	int r;
+
+	*console = (struct pvb_console){ .firmware = -1 };
+	for (size_t i = 0; i < n; i++)
+		asked = asked || may_show(fns[i]);
+	if (!asked)
 		return 0;
-	snprintf(path, sizeof(path), "sys/class/vtconsole/%.32s/bind", vtcon);
-	if (r >= 0)
-		r = pvb_sysfs_write(ctx, path, bind ? "1" : "0");
+	r = pvb_ask(ctx, look_answer, &l, pvb_now_ns() + LOOK_NS, &text, &size);
+	if (r == 0 && size != sizeof(answer))
+		r = -EIO;
 	if (r < 0)
-		return pvb_err_set(err, r, "cannot %s the console's %s: %s", what, vtcon, strerror(-r));
-	r = vtcon_bound(ctx, vtcon);
-	if (r == bind || (r == -ENOENT && !bind))
-		return 0;
-	return pvb_err_set(err, -EIO, "the kernel did not %s the console's %s, though it took the write to /%s", what,
-			   vtcon, path);
-}
-
-static int vtcons_set(struct pvb_ctx *ctx, const char *vtcons, bool bind, struct pvb_err *err)
-{
-	_cleanup_free_ char *list = strdup(vtcons);
-	char *save = NULL;
-	int r = 0;
-
-	if (!list)
-		return pvb_err_set(err, -ENOMEM, "out of memory");
-	for (char *vtcon = strtok_r(list, " ", &save); vtcon && r == 0; vtcon = strtok_r(NULL, " ", &save))
-		r = vtcon_set(ctx, vtcon, bind, err);
-	return r;
-}
-
-int pvb_console_release(struct pvb_ctx *ctx, const char *vtcons, struct pvb_err *err)
-{
-	return vtcons_set(ctx, vtcons, false, err);
-}
-
-/* fbcon goes when the last frame buffer does, and comes back with the next, perhaps under another
- * number: so what is bound is what is there now, as there is only one fbcon. */
-int pvb_console_restore(struct pvb_ctx *ctx, const char *vtcons, struct pvb_err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	char now[64];
-	int r = pvb_read_file(ctx, "proc/fb", 65536, &text, NULL);
-
-	if (!*vtcons)
-		return 0;
-	if (r < 0 && r != -ENOENT)
-		return pvb_err_set(err, r, "cannot read /proc/fb: %s", strerror(-r));
-	if (!text || !*text)
-		return pvb_err_set(err, -ENODEV,
-				   "there is no frame buffer to show the console on: no graphics driver has one now");
-	r = vtcons_list(ctx, false, now, sizeof(now));
-	if (r < 0)
-		return pvb_err_set(err, r, "cannot list /sys/class/vtconsole: %s", strerror(-r));
-	if (!*now)
-		return pvb_err_set(err, -ENODEV,
-				   "the kernel has a frame buffer but no console on it (is fbcon loaded?)");
-	return vtcons_set(ctx, now, true, err);
-}
-
-/* ---- another way in -------------------------------------------------------------------- */
-
-/* "ttyS0   -W- (EC a  )    4:64": any kernel console but the virtual terminals' own, "tty0". */
-static bool serial_console_there(const struct pvb_ctx *ctx)
-{
-	static const char *const names[] = { "ttyS", "ttyAMA", "ttyUSB", "hvc", "sclp" };
-	_cleanup_free_ char *text = NULL;
-	char *save = NULL;
-
-	if (pvb_read_file(ctx, "proc/consoles", 65536, &text, NULL) < 0)
-		return false;
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-			if (!strncmp(line, names[i], strlen(names[i])))
-				return true;
-	return false;
-}
-
-/* "   0: 00000000:0016 00000000:0000 0A …": something listens (state 0A) for ssh or the web interface, and not
- * for this host alone. */
-static bool listener_there(const struct pvb_ctx *ctx, const char *path)
-{
-	_cleanup_free_ char *text = NULL;
-	char address[33], *save = NULL;
-	unsigned port, state;
-
-	if (pvb_read_file(ctx, path, 64 << 20, &text, NULL) < 0)
-		return false;
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		if (sscanf(line, " %*d: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x", address, &port, &state) != 3)
-			continue;
-		if (state != 0x0a || !strcmp(address, "0100007F") || !strcmp(address, "00000000000000000000000001000000"))
-			continue;
-		if (port == 22 || port == 8006)
-			return true;
-	}
-	return false;
-}
-
-bool pvb_console_other_way(struct pvb_ctx *ctx)
-{
-	return serial_console_there(ctx) || listener_there(ctx, "proc/net/tcp") || listener_there(ctx, "proc/net/tcp6");
+		return r;
+	memcpy(&answer, text, sizeof(answer));
+	*console = answer.console;
+	if (*console->unsure)
+		pvb_log(ctx, PVB_NOTICE, "%s", console->unsure);
+	return answer.code;
 }

@@ -5,6 +5,8 @@
 
 #include "internal.h"
 
+#define FRAMEBUFFER_NS 2000000000 /* for a driver that makes its frame buffer after its probe */
+
 const struct pvb_home *pvb_step_home(const struct pvb_step *step)
 {
 	return &step->lend->devices[step->op->device];
@@ -194,6 +196,8 @@ static int console_back(struct pvb_step *step, const struct pvb_shared *shared, 
 	int r = console_bound_mark(step, err);
 
 	if (r == 0)
+		r = pvb_console_restore(step->ctx, shared->home, err);
+	if (r == -ENODEV && !pvb_step_away(step) && pvb_console_wait(step->ctx, pvb_now_ns() + FRAMEBUFFER_NS) == 0)
 		r = pvb_console_restore(step->ctx, shared->home, err);
 	step->quiet = false;
 	snprintf(step->text, sizeof(step->text), "console on the screen again (%s)", shared->home);

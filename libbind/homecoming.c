@@ -92,6 +92,7 @@ int pvb_home_bring(struct pvb_session *s, struct pvb_err *err)
 
 	if (r < 0)
 		return r;
+	plan->journal.lend.no_start = s->no_start;
 	journal_fd = pvb_journal_open(s->ctx, s->name, err);
 	r = journal_fd < 0 ? journal_fd : 0;
 	if (r == 0 && !s->num_devices)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of libbind share among themselves. Files call only downwards:
- *   err addr ctx → sysfs module names → line record stuck ask → device snapshot nodes holders vfio critical (disk nic) console reset slot
- *   → refusal request shared → op journal lend → busy judge → plan home lending
+ *   err addr ctx → sysfs module names → line record stuck ask program → device snapshot nodes owner holders (search) vfio critical (disk nic) terminal console reset slot
+ *   → refusal request shared → op journal lend → busy letgo judge → plan home lending
  *   → power binding effect → worker apply → session homecoming → bind manual
  * All functions return 0 or -errno; those without a struct pvb_err leave the
  * sentence to their caller, who knows what it was for.
@@ -119,6 +119,18 @@ typedef void pvb_answer_fn(struct pvb_ctx *ctx, void *data, int fd);
  * A child that hangs in the kernel is left behind, harming nobody. */
 int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t deadline_ns, char **text, size_t *size) PVB_MUST_CHECK;
 
+/* ---- program.c: the host's own commands ----------------------------------------- */
+struct pvb_output {
+	int status;       /* exit status; 128 + signal */
+	char text[4096];  /* stdout and stderr; cut where longer */
+};
+/* Run a program ("usr/bin/systemctl", below the root) with args (NULL at their end) to its end. 0 whatever its status
+ * is; -ENOENT: it is not here; -ETIMEDOUT, -ECANCELED: it was killed. */
+int pvb_program_run(const struct pvb_ctx *ctx, const char *program, const char *const *args, int64_t deadline_ns,
+		    struct pvb_output *output) PVB_MUST_CHECK;
+/* The last line of what it said, for a sentence. Returns buf. */
+const char *pvb_output_last(const struct pvb_output *output, char *buf, size_t size);
+
 /* ---- nodes.c: the device nodes of a function --------------------------------------- */
 struct pvb_node {
 	char path[PVB_NAME_MAX];  /* "/dev/dri/card0": its usual name; in a container it may have another */
@@ -165,6 +177,10 @@ int pvb_holders_find(struct pvb_ctx *ctx, const struct pvb_nodes *nodes, struct 
 void pvb_holders_clear(struct pvb_holders *holders);
 /* Whether there may be more of them than were found: "2 processes could not be looked into" into buf; else false. */
 bool pvb_holders_unknown(struct pvb_ctx *ctx, const struct pvb_holders *holders, char *buf, size_t size);
+
+/* ---- owner.c -------------------------------------------------------------------- */
+/* Unit and container, from the text of /proc/PID/cgroup, which is cut up. */
+void pvb_owner_parse(char *cgroup, struct pvb_holder *holder);
 /* "VM 101 (kvm, pid 4242)" / "pipewire (pid 812, user@0.service)". Returns buf. */
 const char *pvb_holder_describe(const struct pvb_holder *holder, char *buf, size_t size);
 /* Whose the calling process is: its systemd unit or container, "" for none. */
@@ -186,6 +202,22 @@ int pvb_vfio_wait_free(struct pvb_ctx *ctx, const int *groups, size_t n, int64_t
  * address or route, directly or through what is stacked on them (bridge, bond, VLAN, OVS). */
 int pvb_critical_find(struct pvb_ctx *ctx, const struct pvb_function *fn, struct pvb_refusals *refusals) PVB_MUST_CHECK;
 
+/* ---- terminal.c ------------------------------------------------------------------- */
+/* Frame-buffer vtconsoles, bound ones only or all, blank-separated. */
+int pvb_vtcons_list(const struct pvb_ctx *ctx, bool bound_only, char *list, size_t size) PVB_MUST_CHECK;
+/* Whether a virtual terminal is mapped to one of the frame buffers (bit N: fbN). */
+bool pvb_terminals_shown(const struct pvb_ctx *ctx, uint32_t framebuffers);
+/* Wait until there is a frame buffer. -ETIMEDOUT. */
+int pvb_console_wait(const struct pvb_ctx *ctx, int64_t deadline_ns) PVB_MUST_CHECK;
+/* Unbind / bind the vtconsoles named; done already is success; read back afterwards. Restore gives
+ * -ENODEV when there is no frame buffer to show it on. Nothing is written then. */
+int pvb_console_release(struct pvb_ctx *ctx, const char *vtcons, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_console_restore(struct pvb_ctx *ctx, const char *vtcons, struct pvb_err *err) PVB_MUST_CHECK;
+
+/* Whether a person could still reach a host whose screen is gone: a serial console
+ * (proc/consoles), or something that listens for ssh (22) or for Proxmox VE's web interface (8006). */
+bool pvb_console_other_way(struct pvb_ctx *ctx);
+
 /* ---- console.c -------------------------------------------------------------------- */
 struct pvb_console {
 	bool involved;         /* a frame buffer of the console sits on one of the functions */
@@ -199,18 +231,12 @@ struct pvb_console {
 	 * no more, and the kernel dies of the next character (fbcon_unbind(), tried on 6.1 and 7.x). Bound again at
 	 * once after the driver went, the terminals are on the other card; they move back by themselves. */
 	bool shown;
+	char unsure[256];       /* a sentence on what could not be found out; "" */
 };
-/* What the console has to do with the functions. Reads only. */
+/* What the console has to do with the functions. Reads only, in a child. -ETIMEDOUT: the kernel does not answer, as a
+ * graphics driver hangs. */
 int pvb_console_look(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n,
 		     struct pvb_console *console) PVB_MUST_CHECK;
-/* Unbind / bind the vtconsoles named; done already is success; read back afterwards. Restore gives
- * -ENODEV when there is no frame buffer to show it on. Nothing is written then. */
-int pvb_console_release(struct pvb_ctx *ctx, const char *vtcons, struct pvb_err *err) PVB_MUST_CHECK;
-int pvb_console_restore(struct pvb_ctx *ctx, const char *vtcons, struct pvb_err *err) PVB_MUST_CHECK;
-
-/* Whether a person could still reach a host whose screen is gone: a serial console
- * (proc/consoles), or something that listens for ssh (22) or for Proxmox VE's web interface (8006). */
-bool pvb_console_other_way(struct pvb_ctx *ctx);
 
 /* ---- reset.c ------------------------------------------------------------------------ */
 /* Whether methods ("auto", "none", "flr bus", …) is well formed. */
@@ -393,6 +419,15 @@ void pvb_busy_clear(struct pvb_busy *busy);
 /* Append a refusal (held, backup) for each process that is in the way and is not to be stopped. */
 int pvb_busy_judge(const struct pvb_busy *busy, const struct pvb_function *fn, struct pvb_refusals *refusals) PVB_MUST_CHECK;
 
+/* One that has one of the devices of the snapshot in use, or may have it: "Xorg (pid 812, x.service) has /dev/fb0
+ * open". False: nobody. */
+bool pvb_busy_who(const struct pvb_busy *busy, const struct pvb_snapshot *snapshot, char *buf, size_t size);
+
+/* ---- letgo.c -------------------------------------------------------------------------------------- */
+/* Wait until nobody uses the devices any more. -ETIMEDOUT (who: one that does), -ECANCELED. */
+int pvb_letgo_wait(struct pvb_ctx *ctx, const struct pvb_settings *settings, const struct pvb_snapshot *snapshot,
+		   int64_t deadline_ns, char *who, size_t size) PVB_MUST_CHECK;
+
 /* ---- judge.c: what speaks against lending ---------------------------------------------------- */
 /* Append every refusal that stands against moving the snapshot's functions for the request. others:
  * devices that a lend of another name has count as held. */
@@ -462,6 +497,7 @@ struct pvb_step {
 	const struct pvb_lend *lend;
 	const struct pvb_op *op;
 	int journal_fd;
+	int64_t deadline_ns;        /* the worker's; 0: none known */
 	bool warn;                  /* out: the text is a warning */
 	bool quiet;                 /* out: not worth a line */
 	char text[384];             /* out: what was done, or why not */
@@ -550,6 +586,7 @@ struct pvb_session {
 	int64_t start_ns;
 	int64_t deadline_ns;        /* lending, and waiting, is given up: what is left of the time is for the way home */
 	int64_t limit_ns;           /* what is still on its way home is left to who comes next */
+	bool no_start;              /* PVB_RETURN_NO_START */
 	struct pvb_record lock;
 	struct pvb_record *devices; /* malloced: parallel to a plan's devices */
 	int *lock_fds;              /* malloced: likewise */

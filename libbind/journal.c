@@ -23,11 +23,24 @@ const char *pvb_lend_lock_name(const char *name, char buf[PVB_NAME_MAX])
 	return buf;
 }
 
+/* A line that was cut (a full /run, a death) must not become the beginning of ours. */
+static int tail_end(int fd)
+{
+	struct stat st;
+	char last = '\n';
+
+	if (fstat(fd, &st) < 0 || st.st_size == 0 || pread(fd, &last, 1, st.st_size - 1) != 1 || last == '\n')
+		return 0;
+	return write(fd, "\n", 1) < 0 ? -errno : 0;
+}
+
 static int line_write(int fd, struct pvb_line *line)
 {
 	int r = pvb_line_finish(line);
 	ssize_t n;
 
+	if (r == 0)
+		r = tail_end(fd);
 	if (r < 0)
 		return r;
 	n = write(fd, line->text, line->size);
@@ -193,7 +206,7 @@ int pvb_journal_create(struct pvb_ctx *ctx, const struct pvb_journal *j, struct 
 
 	pvb_journal_path(j->lend.name, path);
 	snprintf(part, sizeof(part), "%.400s.part", path);
-	fd = pvb_openat(ctx, part, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW, 0600);
+	fd = pvb_openat(ctx, part, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW, 0600);
 	r = fd < 0 ? fd : plan_write(ctx, fd, j);
 	if (r == 0 && dir < 0)
 		r = dir;
@@ -213,18 +226,8 @@ int pvb_journal_open(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
 {
 	char path[PVB_PATH_MAX];
 	int fd = pvb_openat(ctx, pvb_journal_path(name, path), O_RDWR | O_APPEND | O_NOFOLLOW, 0);
-	struct stat st;
-	char last = '\n';
 
-	if (fd < 0)
-		return pvb_err_set(err, fd, "cannot open the journal /%s: %s", path, strerror(-fd));
-	/* End a torn line, so that ours does not become its end. */
-	if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n' &&
-	    write(fd, "\n", 1) != 1) {
-		close(fd);
-		return pvb_err_set(err, -EIO, "cannot write the journal /%s: %s", path, strerror(errno));
-	}
-	return fd;
+	return fd < 0 ? pvb_err_set(err, fd, "cannot open the journal /%s: %s", path, strerror(-fd)) : fd;
 }
 
 int pvb_journal_remove(struct pvb_ctx *ctx, const char *name)

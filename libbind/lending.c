@@ -298,12 +298,21 @@ static void lend_start(struct pvb_builder *b)
 	lend->owner_pid = getpid();
 }
 
+static int console_ask(struct pvb_builder *b)
+{
+	int r = pvb_console_look(b->ctx, b->moving, b->num_moving, &b->console);
+
+	if (r == -ETIMEDOUT)
+		return pvb_err_set(b->err, r, "the kernel's console does not answer, as a graphics driver of this host hangs in the kernel: only a reboot helps");
+	return r < 0 ? pvb_err_set(b->err, r, "cannot find out about the console: %s", strerror(-r)) : 0;
+}
+
 static int plan_build(struct pvb_builder *b)
 {
 	int r = moving_find(b);
 
 	if (r == 0)
-		r = pvb_console_look(b->ctx, b->moving, b->num_moving, &b->console);
+		r = console_ask(b);
 	if (r == 0)
 		r = pvb_judge(b->ctx, b->request, b->snapshot, &b->console, &b->plan->refusals, b->err);
 	lend_start(b);

@@ -336,6 +336,7 @@ struct pvb_lend {
 	struct pvb_settings settings;
 	struct pvb_home *devices; /* malloced */
 	size_t num_devices;
+	bool no_start;            /* while it is taken back: PVB_RETURN_NO_START */
 };
 
 /* Read one lend. -ENOENT: nothing is lent to name. Free with pvb_lend_clear(). */
@@ -355,6 +356,7 @@ int pvb_lend_running(struct pvb_ctx *ctx, const char *name, int pid, struct pvb_
 
 #define PVB_RETURN_KEEP 1u   /* leave the devices on vfio, as on-stop = keep; homes are remembered */
 #define PVB_RETURN_HOME 2u   /* home even where settings say keep */
+#define PVB_RETURN_NO_START 8u /* do not start again the units and containers that were stopped: the host goes down */
 /* Take back everything lent to name, from its journal alone. Waits (bounded by
  * settings.hook_timeout_ms) until no process has the devices open. -EBUSY: still open, or somebody else works on it.
  * -EINPROGRESS: the time was over while devices were on their way; call again for the rest. 0 too when nothing

@@ -12,7 +12,7 @@ static const struct {
 	{ "no-iommu", false },	 { "group-shared", true }, { "identity", false },    { "ambiguous", false },
 	{ "in-use-by-vm", false }, { "held", false },	   { "host-disk", true },    { "host-network", true },
 	{ "last-console", true },  { "sriov-parent", true }, { "driver-gate", true }, { "stuck", false },
-	{ "off-bus", false },	 { "reserved-by-pve", false }, { "backup", true },   { "disabled", false },
+	{ "off-bus", false },	 { "reserved-by-pve", false }, { "backup", false },   { "disabled", false },
 };
 
 bool pvb_refusal_known(const char *name)

@@ -187,6 +187,11 @@ static int text_parse(struct pvb_ctx *ctx, struct pvb_journal *j, char *text)
 	while (r == 0 && *next) {
 		char *rest = strchr(next, '\n');
 
+		/* Two writers may each have ended the same cut line. */
+		if (rest == next) {
+			next++;
+			continue;
+		}
 		/* A line that its writer died in: an intent that was never whole never had an effect. But the plan, up
 		 * to the first state, is written in one go: where a line of it is lost, the others' numbers are wrong. */
 		body = pvb_line_check(next, &next);

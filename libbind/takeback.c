@@ -25,6 +25,7 @@ static int lend_take_back(struct pvb_session *s, const struct pvb_lend *lend, un
 		return lend_keep(s, PVB_LENT, "it starts again at once", err);
 	if (lend->settings.keep_on_stop && !(flags & PVB_RETURN_HOME) && whole)
 		return lend_keep(s, PVB_KEPT, "on-stop = keep", err);
+	s->no_start = flags & PVB_RETURN_NO_START;
 	return pvb_home_bring(s, err);
 }
 

@@ -86,6 +86,7 @@ static int op_run(struct pvb_run *run, size_t number, struct pvb_outcome *outcom
 	const struct pvb_op *op = &run->plan->journal.ops[number];
 	struct pvb_step step = {
 		.ctx = run->ctx, .lend = &run->plan->journal.lend, .op = op, .journal_fd = run->journal_fd,
+		.deadline_ns = run->deadline_ns,
 	};
 	int r = pvb_journal_intent(run->journal_fd, run->plan->origin[number], op->undo);
 
@@ -128,6 +129,7 @@ static void worker_main(struct pvb_run *run, const struct pvb_worker *worker, pi
 	bool home = worker->num_ops && run->plan->journal.ops[worker->ops[0]].undo;
 
 	descriptors_leave(run, worker);
+	run->deadline_ns = worker->deadline_ns; /* in this process it is all there is */
 	for (size_t i = 0; i < worker->num_ops; i++) {
 		/* Nobody left to go on with the lend: whoever recovers it waits for our lock. */
 		if (getppid() != parent || *run->cancel)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The console: whose the frame buffers are, the virtual terminals on them, and another way into the host. */
+#include <sys/wait.h>
+
 #include "host.h"
 
 #define GPU "0000:01:00.0"
@@ -253,6 +255,29 @@ static void listeners_are_a_way_in(void **state)
 	assert_true(pvb_console_other_way(h->ctx));
 }
 
+/* i915 makes its frame buffer after its probe has returned. */
+static void waits_for_a_late_frame_buffer(void **state)
+{
+	struct host *h = *state;
+	int64_t began = pvb_now_ns();
+	pid_t pid;
+
+	ft_write(h->t, "proc/fb", "");
+	ft_mkdir(h->t, "dev");
+	assert_int_equal(pvb_console_wait(h->ctx, pvb_now_ns() + 100000000), -ETIMEDOUT);
+	pid = fork();
+	if (pid == 0) {
+		usleep(300000);
+		ft_write(h->t, "proc/fb", "0 i915drmfb\n");
+		ft_write(h->t, "dev/fb0", "");
+		_exit(0);
+	}
+	assert_int_equal(pvb_console_wait(h->ctx, pvb_now_ns() + 20000000000), 0);
+	assert_true(pvb_now_ns() - began < 10000000000);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(pvb_console_wait(h->ctx, pvb_now_ns()), 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, host_setup, host_teardown)
 
 int main(int argc, char **argv)
@@ -270,6 +295,7 @@ int main(int argc, char **argv)
 		TEST(failed_writes_are_told),
 		TEST(nothing_to_show_it_on),
 		TEST(another_number_will_do),
+		TEST(waits_for_a_late_frame_buffer),
 		TEST(serial_console_is_a_way_in),
 		TEST(listeners_are_a_way_in),
 	};

@@ -462,12 +462,39 @@ static void sentence_is_one_line(void **state)
 	says("'01:00?.0?[31m' is no PCI address");
 }
 
+/* A record that found /run full is there in part; the next one, of whoever has the journal open, is no part of it. */
+static void short_write_spoils_no_other(void **state)
+{
+	struct pvb_lend now;
+	int fd;
+
+	(void)state;
+	lend();
+	fd = pvb_journal_open(ctx, "100", &err);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "0badc0de state is=ru", 20), 20);
+	gives(pvb_journal_state(fd, PVB_RUNNING, 4242), 0);
+	gives(pvb_lend_read(ctx, "100", &now, &err), 0);
+	assert_int_equal(now.state, PVB_RUNNING);
+	assert_int_equal(now.borrower_pid, 4242);
+	pvb_lend_clear(&now);
+	/* Two who both ended it. */
+	assert_int_equal(write(fd, "\n\n", 2), 2);
+	gives(pvb_journal_state(fd, PVB_LENT, 0), 0);
+	gives(pvb_lend_read(ctx, "100", &now, &err), 0);
+	assert_int_equal(now.state, PVB_LENT);
+	pvb_lend_clear(&now);
+	close(fd);
+	gives(pvb_return(ctx, "100", 0, &err), 0);
+	all_home();
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, host_up, host_down)
 	const struct CMUnitTest tests[] = {
 		CASE(torn_anywhere),	 CASE(last_line_flipped),  CASE(any_line_flipped),  CASE(later_words),
-		CASE(other_format),	 CASE(op_without_device),  CASE(from_0_1_0),	    CASE(from_0_1_0_lending),
+		CASE(short_write_spoils_no_other), CASE(other_format),	 CASE(op_without_device),  CASE(from_0_1_0),	    CASE(from_0_1_0_lending),
 		CASE(from_0_1_0_failed), cmocka_unit_test(checksum_spelling), cmocka_unit_test(value_too_long),
 		cmocka_unit_test(sentence_is_one_line),
 	};
