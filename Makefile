@@ -21,7 +21,8 @@ LIBS = -lkmod -lpci
 objects = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(1))))
 LIB_OBJ := $(call objects,libbind/*.c)
 CONF_OBJ := $(call objects,conf/*.c)
-HOOK_OBJ := $(call objects,hook/*.c)
+GUARD_OBJ := $(BUILD)/hook/guard.o
+HOOK_OBJ := $(filter-out $(GUARD_OBJ),$(call objects,hook/*.c))
 CLI_OBJ := $(call objects,cli/*.c)
 TEST_OBJ := $(call objects,tests/unit/test_*.c)
 # The made-up machine: a library that plays the kernel, preloaded into the tests, and what builds trees for it.
@@ -30,7 +31,7 @@ TREE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls 'include "ft_internal.h
 TESTS := $(TEST_OBJ:$(BUILD)/tests/unit/%.o=$(BUILD)/tests/%)
 STATIC = $(BUILD)/libconf.a $(BUILD)/libpvebind.a
 
-all: $(BUILD)/pvebind-hook $(BUILD)/pvebind $(BUILD)/libpvebind.so ## build hook, command and libraries into build/
+all: $(BUILD)/pvebind-hook $(BUILD)/pvebind-guard $(BUILD)/pvebind $(BUILD)/libpvebind.so ## build hook, guard, command and libraries into build/
 
 # --- building ---------------------------------------------------------------
 
@@ -54,12 +55,16 @@ $(BUILD)/libpvebind.so: $(LIB_OBJ) libbind/libpvebind.map
 $(BUILD)/pvebind-hook: $(HOOK_OBJ) $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS)
 
+# It sleeps beside every VM that runs, so it has no library but libc: 100 KiB of memory instead of 2 MiB.
+$(BUILD)/pvebind-guard: $(GUARD_OBJ) $(STATIC)
+	$(call say,ld) $(LINK) -o $@ $^
+
 $(BUILD)/pvebind: $(CLI_OBJ) $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS) -ljson-c
 
 # --- testing ----------------------------------------------------------------
 
-tests: $(TESTS) $(BUILD)/tests/fakekernel.so
+tests: $(TESTS) $(BUILD)/tests/fakekernel.so $(BUILD)/tests/tracer
 
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TREE_OBJ) $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS) -ljson-c -lcmocka
@@ -68,6 +73,10 @@ $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TREE_OBJ) $(STATIC)
 $(BUILD)/tests/fakekernel.so: $(KERNEL_SRC) $(wildcard tests/unit/*.h) Makefile
 	@mkdir -p $(@D)
 	$(call say,so) $(CC) $(filter-out -fsanitize% -fno-sanitize% -MMD -MP,$(ALL_CFLAGS)) -shared -o $@ $(KERNEL_SRC)
+
+# Strikes at system calls, for the sweeps of the test bed.
+$(BUILD)/tests/tracer: $(BUILD)/tests/vm/tracer.o $(BUILD)/tests/vm/call.o
+	$(call say,ld) $(LINK) -o $@ $^
 
 CHECK = +@MAKE='$(MAKE)' BUILD='$(BUILD)' CC='$(CC)' tests/check
 BUILD_ALL = $(MAKE) --no-print-directory -j$$(nproc) all
@@ -86,6 +95,20 @@ check-release: ## all of it, on all kernels, with the long scenarios
 unit: ## the unit tests alone: no root, no hardware, no network
 	$(CHECK) --unit
 
+# A harness per parser, with libFuzzer (clang) and the sanitizers.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_SECONDS ?= 10
+fuzz: ## fuzz each parser, FUZZ_SECONDS=10 each
+	@tests/deps build fuzz
+	+@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang HARDENING=-fno-common \
+		CFLAGS='-O1 -g -Werror -fsanitize=fuzzer-no-link $(SANITIZE)' -j$$(nproc) fuzzers
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/fuzz/run $(BUILD)/fuzz
+
+fuzzers: $(FUZZERS)
+
+$(FUZZERS): %: %.o $(STATIC)
+	$(call say,ld) $(LINK) -fsanitize=fuzzer -o $@ $^ -linih $(LIBS)
+
 vm: ## a shell in the emulated host; ARGS='--kernel 7 gpu nic' chooses kernel and devices
 	@tests/deps build vm
 	+@echo Building && $(BUILD_ALL)
@@ -99,8 +122,9 @@ dev: ## the unit tests with sanitizers, and clang, both with -Werror
 	+@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang CFLAGS='-O2 -g -Werror' -j$$(nproc) all tests
 	@echo "clang is content, too"
 
-SCRIPTS = .ci/run tests/check tests/deps tests/vm/kernels tests/vm/initrd tests/vm/initrd-init tests/vm/demo-init \
-	tests/vm/guest-init tests/vm/guest-run $(wildcard tests/vm/*.sh tests/vm/scenarios/*.sh)
+SCRIPTS = .ci/run tests/check tests/deps tests/fuzz/run tests/vm/kernels tests/vm/modules \
+	tests/vm/initrd tests/vm/initrd-init tests/vm/demo-init \
+	tests/vm/guest-init tests/vm/guest-run tests/vm/guest-session tests/vm/guest-systemd tests/vm/pct $(wildcard tests/vm/*.sh tests/vm/scenarios/*.sh)
 lint: ## shellcheck, the manual pages, and how far clang-format would go
 	@for f in $(wildcard */*.c); do clang-format $$f | diff $$f - | grep -c '^<' | \
 		sed "/^0/d; s|$$| lines of $$f would be formatted otherwise|"; done
@@ -109,7 +133,7 @@ lint: ## shellcheck, the manual pages, and how far clang-format would go
 
 # --- installing -------------------------------------------------------------
 
-INSTALLED = $(PREFIX)/sbin/pvebind $(PREFIX)/libexec/pvebind/pvebind-hook $(PREFIX)/include/pvebind.h \
+INSTALLED = $(PREFIX)/sbin/pvebind $(PREFIX)/libexec/pvebind/pvebind-hook $(PREFIX)/libexec/pvebind/pvebind-guard $(PREFIX)/include/pvebind.h \
 	$(LIBDIR)/libpvebind.a $(LIBDIR)/libpvebind.so $(LIBDIR)/libpvebind.so.$(SOVERSION) \
 	$(LIBDIR)/pkgconfig/pvebind.pc \
 	$(PREFIX)/share/man/man8/pvebind.8 $(PREFIX)/share/man/man8/pvebind-hook.8 $(PREFIX)/share/man/man5/pvebind.ini.5 \
@@ -118,6 +142,7 @@ INSTALLED = $(PREFIX)/sbin/pvebind $(PREFIX)/libexec/pvebind/pvebind-hook $(PREF
 install: all ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
 	install -D -m 755 $(BUILD)/pvebind $(DESTDIR)$(PREFIX)/sbin/pvebind
 	install -D -m 755 $(BUILD)/pvebind-hook $(DESTDIR)$(PREFIX)/libexec/pvebind/pvebind-hook
+	install -D -m 755 $(BUILD)/pvebind-guard $(DESTDIR)$(PREFIX)/libexec/pvebind/pvebind-guard
 	install -D -m 644 libbind/pvebind.h $(DESTDIR)$(PREFIX)/include/pvebind.h
 	install -D -m 644 $(BUILD)/libpvebind.a $(DESTDIR)$(LIBDIR)/libpvebind.a
 	install -D -m 644 $(BUILD)/libpvebind.so $(DESTDIR)$(LIBDIR)/libpvebind.so.$(SOVERSION)
@@ -159,5 +184,5 @@ help: ## this
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r t h; do \
 		printf '%-14s %s\n' "$$t" "$$h"; done
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/unit/*.d)
-.PHONY: all tests demo check check-release unit vm dev lint install uninstall deb dist deps clean help
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/unit/*.d $(BUILD)/tests/fuzz/*.d)
+.PHONY: all tests demo check check-release unit fuzz fuzzers vm dev lint install uninstall deb dist deps clean help

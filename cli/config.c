@@ -21,6 +21,22 @@ struct view {
 
 /* ---- looking ---- */
 
+/* Those that are there already are about other nodes, and come with every VM. */
+static int notes_merge(struct conf_notes *to, const struct conf_notes *from)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < from->n; i++) {
+		size_t j = 0;
+
+		while (j < to->n && strcmp(to->list[j].text, from->list[i].text) != 0)
+			j++;
+		if (j == to->n)
+			r = conf_note_add(to, from->list[i].level, "%s", from->list[i].text);
+	}
+	return r;
+}
+
 static int vm_add(struct view *view, unsigned vmid, struct pvb_err *err)
 {
 	const struct front *front = &view->cli->front;
@@ -38,6 +54,8 @@ static int vm_add(struct view *view, unsigned vmid, struct pvb_err *err)
 	r = conf_settings_load(front->ctx, front->config, vmid, view->node, &settings, err);
 	if (r == 0)
 		view->vms[view->num_vms++] = (struct vm){ .vmid = vmid, .options = settings.options };
+	if (r == 0 && notes_merge(&view->settings.notes, &settings.notes) < 0)
+		r = pvb_err_set(err, -ENOMEM, "out of memory");
 	conf_settings_clear(&settings);
 	return r;
 }
@@ -72,12 +90,12 @@ static int view_fill(struct view *view, struct pvb_err *err)
 	if (r == 0 && view->settings.both && !front->config)
 		r = conf_note_add(&view->settings.notes, PVB_WARNING,
 				  "both " CONF_INI_CLUSTER " and " CONF_INI_LOCAL " exist: only the first counts; remove one of them");
-	for (size_t i = 0; i < view->settings.notes.n; i++)
-		pvb_log(front->ctx, view->settings.notes.list[i].level, "%s", view->settings.notes.list[i].text);
 	if (r == 0 && vmid)
 		r = vm_add(view, vmid, err);
 	else if (r == 0 && *view->settings.file)
 		r = vms_find(view, err);
+	for (size_t i = 0; i < view->settings.notes.n; i++)
+		pvb_log(front->ctx, view->settings.notes.list[i].level, "%s", view->settings.notes.list[i].text);
 	return r;
 }
 
@@ -114,6 +132,11 @@ static const char *match_format(const struct conf_match *match, char *buf, size_
 	return buf;
 }
 
+static const char *busy_word(const struct pvb_settings *settings)
+{
+	return settings->busy_stop ? "stop" : "refuse";
+}
+
 static const char *keep_word(bool keep, const char *other)
 {
 	return keep ? "keep" : other;
@@ -128,6 +151,19 @@ static void list_print(const char *key, const char *entry, size_t *used)
 		*used += (size_t)printf(" %s", entry);
 	else
 		*used = (size_t)printf("%s%s = %s", *used ? "\n" : "", key, entry) - (*used != 0);
+}
+
+/* Blank-separated words. */
+static void words_text(const char *key, const char *words)
+{
+	char copy[sizeof(((struct pvb_settings *)NULL)->stop_units)], *save = NULL;
+	size_t used = 0;
+
+	snprintf(copy, sizeof(copy), "%s", words);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		list_print(key, word, &used);
+	if (used)
+		putchar('\n');
 }
 
 static void devices_text(const struct conf_names *names)
@@ -153,7 +189,15 @@ static void allows_text(const struct conf_allows *allows)
 		putchar('\n');
 }
 
-static void options_text(const struct conf_options *options)
+/* Keys that [defaults] does not have. */
+static void stops_text(const struct pvb_settings *settings)
+{
+	printf("busy = %s\n", busy_word(settings));
+	words_text("stop-units", settings->stop_units);
+	words_text("stop-containers", settings->stop_containers);
+}
+
+static void options_text(const struct conf_options *options, bool defaults)
 {
 	const struct pvb_settings *settings = &options->settings;
 	char time[16];
@@ -163,9 +207,15 @@ static void options_text(const struct conf_options *options)
 	printf("host-driver = %s\n", settings->host_driver);
 	printf("on-stop = %s\n", keep_word(settings->keep_on_stop, "return"));
 	printf("on-reboot = %s\n", keep_word(settings->keep_on_reboot, "return"));
+	if (!defaults)
+		stops_text(settings);
+	words_text("unload", settings->unload);
 	printf("console = %s\n", keep_word(settings->keep_console, "auto"));
 	printf("device-timeout = %s\n", time_format(settings->device_timeout_ms, time));
 	printf("hook-timeout = %s\n", time_format(settings->hook_timeout_ms, time));
+	printf("guard = %s\n", settings->guard ? "yes" : "no");
+	if (*settings->next)
+		printf("next-hookscript = %s\n", settings->next);
 	allows_text(&options->allow);
 }
 
@@ -192,17 +242,28 @@ static void view_text(const struct view *view)
 		puts("; built in: there is neither " CONF_INI_CLUSTER " nor " CONF_INI_LOCAL);
 	if (!view->cli->vmid) {
 		puts("\n[defaults]");
-		options_text(&settings->options);
+		options_text(&settings->options, true);
 	}
 	for (size_t i = 0; i < settings->num_devices; i++)
 		device_text(&settings->devices[i]);
 	for (size_t i = 0; i < view->num_vms; i++) {
 		printf("\n[vm %u]\n", view->vms[i].vmid);
-		options_text(&view->vms[i].options);
+		options_text(&view->vms[i].options, false);
 	}
 }
 
 /* ---- for programs ---- */
+
+static struct json_object *words_json(const char *words)
+{
+	char copy[sizeof(((struct pvb_settings *)NULL)->stop_units)], *save = NULL;
+	struct json_object *list = json_object_new_array();
+
+	snprintf(copy, sizeof(copy), "%s", words);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		json_object_array_add(list, cli_json_text(word));
+	return list;
+}
 
 static void lists_json(struct json_object *value, const struct conf_options *options)
 {
@@ -222,7 +283,8 @@ static void lists_json(struct json_object *value, const struct conf_options *opt
 }
 
 /* {"vmid" (but for defaults), "devices", "allow": [{"name", "device"}], "reset", "host_driver", "on_stop", "on_reboot",
- *  "console", "device_timeout_ms", "hook_timeout_ms"} */
+ *  "busy", "stop_units": [], "stop_containers": [], "unload", "console", "device_timeout_ms", "hook_timeout_ms", "guard",
+ *  "next_hookscript" (or null)} */
 static struct json_object *options_json(unsigned vmid, const struct conf_options *options)
 {
 	struct json_object *value = json_object_new_object();
@@ -235,9 +297,15 @@ static struct json_object *options_json(unsigned vmid, const struct conf_options
 	json_object_object_add(value, "host_driver", cli_json_text(s->host_driver));
 	json_object_object_add(value, "on_stop", cli_json_text(keep_word(s->keep_on_stop, "return")));
 	json_object_object_add(value, "on_reboot", cli_json_text(keep_word(s->keep_on_reboot, "return")));
+	json_object_object_add(value, "busy", cli_json_text(busy_word(s)));
+	json_object_object_add(value, "stop_units", words_json(s->stop_units));
+	json_object_object_add(value, "stop_containers", words_json(s->stop_containers));
+	json_object_object_add(value, "unload", cli_json_text(s->unload));
 	json_object_object_add(value, "console", cli_json_text(keep_word(s->keep_console, "auto")));
 	json_object_object_add(value, "device_timeout_ms", json_object_new_int64(s->device_timeout_ms));
 	json_object_object_add(value, "hook_timeout_ms", json_object_new_int64(s->hook_timeout_ms));
+	json_object_object_add(value, "guard", json_object_new_boolean(s->guard));
+	json_object_object_add(value, "next_hookscript", cli_json_text_or_null(s->next));
 	return value;
 }
 

@@ -9,6 +9,7 @@ struct entry {
 	const char *name;
 	struct pvb_lend lend;
 	struct cli_device *devices; /* malloced, lend.num_devices */
+	int guard_pid;              /* 0: none */
 	struct pvb_err err;         /* code set: the journal cannot be read */
 };
 
@@ -36,6 +37,17 @@ static bool entry_attention(const struct entry *entry)
 	return entry->err.code || cli_needs_recovery(&entry->lend) || entry_stuck(entry);
 }
 
+static int guard_find(const struct cli *cli, const char *name)
+{
+	struct vmguard_file file = { .pid = 0 };
+	struct pvb_err ignored;
+	unsigned vmid;
+
+	if (conf_vmid_parse(name, &vmid, &ignored) < 0 || !vmguard_file_look(cli->front.ctx, vmid, &file))
+		return 0;
+	return file.pid;
+}
+
 /* *gone: returned while we looked. */
 static int entry_fill(struct cli *cli, struct entry *entry, bool *gone, struct pvb_err *err)
 {
@@ -47,6 +59,7 @@ static int entry_fill(struct cli *cli, struct entry *entry, bool *gone, struct p
 		return 0;
 	}
 	entry->err.code = 0;
+	entry->guard_pid = guard_find(cli, entry->name);
 	return cli_devices_look(cli->front.ctx, entry->lend.devices, entry->lend.num_devices, entry->name,
 				PVB_SNAPSHOT_OVERRIDE, &entry->devices, err);
 }
@@ -77,8 +90,9 @@ static void entries_free(struct entry *entries, size_t n)
 
 /* ---- for people ---- */
 
-static void state_text(const struct pvb_lend *lend)
+static void state_text(const struct entry *entry)
 {
+	const struct pvb_lend *lend = &entry->lend;
 	char since[32];
 
 	printf("%s: %s%s since %s", lend->label, lend->unfinished ? "unfinished " : "", pvb_state_name(lend->state),
@@ -87,11 +101,15 @@ static void state_text(const struct pvb_lend *lend)
 		printf(", process %d is at it", lend->owner_pid);
 	if (lend->state == PVB_RUNNING && lend->borrower_pid)
 		printf(", its QEMU is process %d", lend->borrower_pid);
+	if (entry->guard_pid)
+		printf(", its guard is process %d", entry->guard_pid);
 	putchar('\n');
 }
 
-static void advice_text(const struct pvb_lend *lend)
+static void advice_text(const struct entry *entry)
 {
+	const struct pvb_lend *lend = &entry->lend;
+
 	if (lend->other_boot)
 		printf("  left from before the host was booted: run \"pvebind recover %s\"\n", lend->name);
 	else if (lend->unfinished)
@@ -99,6 +117,8 @@ static void advice_text(const struct pvb_lend *lend)
 	else if (lend->state == PVB_FAILED)
 		printf("  not everything could be brought home: mend the cause (the task log has it), then run \"pvebind recover %s\"\n",
 		       lend->name);
+	else if (lend->state == PVB_RUNNING && lend->settings.guard && !entry->guard_pid)
+		printf("  it has no guard: should the VM end without Proxmox VE's post-stop, run \"pvebind return %s\"\n", lend->name);
 }
 
 static void entry_text(const struct entry *entry)
@@ -109,13 +129,13 @@ static void entry_text(const struct entry *entry)
 		printf("%s: unreadable\n  %s\n", entry->name, entry->err.text);
 		return;
 	}
-	state_text(&entry->lend);
+	state_text(entry);
 	cli_devices_text(entry->devices, entry->lend.num_devices, stdout);
 	for (size_t i = 0; i < entry->lend.num_devices; i++)
 		if (device_stuck(entry, &entry->devices[i]))
 			printf("  %s is stuck: the kernel does not let go of it; it is left alone until the host is booted anew\n",
 			       pvb_addr_format(&entry->lend.devices[i].addr, addr));
-	advice_text(&entry->lend);
+	advice_text(entry);
 }
 
 static void entries_text(const struct entry *entries, size_t n)
@@ -149,7 +169,7 @@ static struct json_object *devices_json(const struct entry *entry)
 }
 
 /* {"lend", "label", "state" (or "unreadable"), "attention", "error", "unfinished", "other_boot", "since", "generation",
- *  "owner_pid", "borrower_pid", "devices"} */
+ *  "owner_pid", "borrower_pid", "guard_pid", "devices"} */
 static struct json_object *entry_json(const struct entry *entry)
 {
 	struct json_object *value = json_object_new_object();
@@ -168,6 +188,7 @@ static struct json_object *entry_json(const struct entry *entry)
 	json_object_object_add(value, "owner_pid", bad ? NULL : json_object_new_int(lend->owner_pid));
 	json_object_object_add(value, "borrower_pid",
 			       lend->borrower_pid ? json_object_new_int(lend->borrower_pid) : NULL);
+	json_object_object_add(value, "guard_pid", entry->guard_pid ? json_object_new_int(entry->guard_pid) : NULL);
 	json_object_object_add(value, "devices", devices_json(entry));
 	return value;
 }

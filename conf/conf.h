@@ -3,11 +3,13 @@
  * conf: what is wanted, read from Proxmox VE's files and from pvebind.ini. Reads only.
  *
  * Files, each calling only those before it:
- *   text → keys → ini → settings       pvebind.ini into struct conf_settings
+ *   text → values → keys → ini → settings   pvebind.ini into struct conf_settings
  *   text → hostpci → vmconf            the VM's own configuration into struct conf_vm
  *   text → mapping                     /etc/pve/mapping/pci.cfg into struct conf_mapping
  *   text → vmstate                     what runs, what is reserved, which node this is
+ *   text → storage                     where a snippet's file is, by /etc/pve/storage.cfg
  *   all of them → wanted → request     struct pvb_request, what libpvebind takes
+ *   settings, storage → nextscript     another hookscript, called after ours
  *
  * Conventions, as in libpvebind
  * - 0 or -errno; a function with a struct pvb_err fills it with one sentence: what,
@@ -94,7 +96,7 @@ struct conf_notes {
 int conf_note_add(struct conf_notes *notes, enum pvb_level level, const char *fmt, ...) PVB_PRINTF(3, 4) PVB_MUST_CHECK;
 void conf_notes_clear(struct conf_notes *notes);
 
-/* ---- keys.c: the keys of pvebind.ini and their values ------------------------ */
+/* ---- values.c: the values of pvebind.ini --------------------------------------- */
 
 #define CONF_LIST_MAX 32 /* entries of one list */
 
@@ -110,14 +112,6 @@ struct conf_allows {
 	unsigned n;
 };
 
-/* The keys of [defaults] and [vm]. Those whose feature comes with a later release are checked
- * and then refused, or (busy = refuse, unload = auto|none, guard = no) are what happens anyway. */
-struct conf_options {
-	struct conf_names devices;
-	struct conf_allows allow;
-	struct pvb_settings settings;
-};
-
 enum conf_match_kind { CONF_MATCH_NONE, CONF_MATCH_ADDR, CONF_MATCH_ID, CONF_MATCH_MAPPING };
 struct conf_match {
 	enum conf_match_kind kind;
@@ -131,6 +125,34 @@ struct conf_match {
 struct conf_expect {
 	bool given;
 	struct conf_id id;
+};
+
+/* Where a value stands, for sentences. */
+struct conf_spot {
+	const struct conf_at *at;
+	const char *key;
+	struct pvb_err *err;
+};
+
+/* A value, which is cut up, into its field; a list goes on where the field has entries already. -EINVAL. */
+typedef int conf_value_fn(const struct conf_spot *spot, void *field, char *value);
+conf_value_fn conf_value_stay, conf_value_console, conf_value_busy, conf_value_guard; /* bool: the second word is true */
+conf_value_fn conf_value_devices; /* struct conf_names */
+conf_value_fn conf_value_allow;   /* struct conf_allows */
+conf_value_fn conf_value_match;   /* struct conf_match */
+conf_value_fn conf_value_expect;  /* struct conf_expect */
+conf_value_fn conf_value_time;    /* unsigned: milliseconds */
+/* The texts of struct pvb_settings, as it has them. */
+conf_value_fn conf_value_reset, conf_value_driver, conf_value_units, conf_value_containers, conf_value_unload,
+	conf_value_script;
+
+/* ---- keys.c: the keys of pvebind.ini ------------------------------------------- */
+
+/* The keys of [defaults] and [vm]. */
+struct conf_options {
+	struct conf_names devices;
+	struct conf_allows allow;
+	struct pvb_settings settings;
 };
 
 /* What [device NAME] says. */
@@ -161,7 +183,7 @@ struct conf_section {
 };
 
 /* One "key = value" into the section. value is cut up. -EINVAL: unknown key, double
- * single-valued key, bad value, not yet supported. */
+ * single-valued key, bad value. */
 int conf_key_parse(struct conf_section *section, const struct conf_at *at, const char *key, char *value,
 		   struct pvb_err *err) PVB_MUST_CHECK;
 /* Copy what from sets into to, key by key. Both of one kind. */
@@ -194,7 +216,7 @@ struct conf_settings {
 	struct conf_options options; /* effective: [vm ID@NODE] before [vm ID] before [defaults] before built in */
 	struct conf_device *devices; /* malloced; those of this node */
 	size_t num_devices;
-	struct conf_notes notes;     /* faults in sections of other VMs and nodes */
+	struct conf_notes notes;     /* faults in sections of other VMs and nodes; keys without effect */
 };
 
 /* Read file (absolute; it must exist), or with NULL the first of CONF_INI_CLUSTER and
@@ -287,10 +309,17 @@ const char *conf_node_name(const struct pvb_ctx *ctx, char *buf, size_t size);
 /* Proxmox VE's test of a running VM: its QEMU's pid, or 0. After a forced stop the pid file is
  * gone while QEMU is still letting go of its devices: 0 does not prove that they are free. */
 int conf_vmstate_pid(const struct pvb_ctx *ctx, unsigned vmid);
+/* The same, or known, where that process (0: none) is the VM's QEMU still, whatever became of the pid file. */
+int conf_vmstate_qemu(const struct pvb_ctx *ctx, unsigned vmid, int known);
 /* A `qm reboot` is pending: post-stop is followed by a pre-start at once. */
 bool conf_vmstate_rebooting(const struct pvb_ctx *ctx, unsigned vmid);
 /* `qm cleanup` is still to come: from QEMU's start until just before post-stop. */
 bool conf_vmstate_cleanup(const struct pvb_ctx *ctx, unsigned vmid);
+/* An inotify descriptor, the caller's, that becomes readable when that flag goes. -ENOENT: it is not there. */
+int conf_vmstate_cleanup_watch(const struct pvb_ctx *ctx, unsigned vmid) PVB_MUST_CHECK;
+/* Proxmox VE's config lock of the VM: open it for flock(2) (-ENOENT: never locked), and whether somebody has it now. */
+int conf_vmstate_lock_open(const struct pvb_ctx *ctx, unsigned vmid) PVB_MUST_CHECK;
+bool conf_vmstate_locked(const struct pvb_ctx *ctx, unsigned vmid);
 /* Who but vmid has reserved addr (or a function of that slot) with Proxmox VE: its VM number, or 0. */
 unsigned conf_vmstate_reserved(const struct pvb_ctx *ctx, const struct pvb_addr *addr, unsigned vmid);
 /* Whether the host is going down. Only the real machine ("/") with systemd can be; asks `systemctl
@@ -299,6 +328,15 @@ unsigned conf_vmstate_reserved(const struct pvb_ctx *ctx, const struct pvb_addr 
 bool conf_vmstate_shutting_down(const struct pvb_ctx *ctx);
 /* A pvb_identify_fn, data being the struct pvb_ctx *: "VM 101" for a QEMU of Proxmox VE's. */
 bool conf_vmstate_identify(void *data, int pid, char *buf, size_t size);
+
+/* ---- storage.c: Proxmox VE's storages ---------------------------------------------------- */
+
+#define CONF_STORAGE_FILE "/etc/pve/storage.cfg"
+
+/* The file of a snippet: "local:snippets/mine" to "/var/lib/vz/snippets/mine". It need not exist.
+ * -ENOENT: there is no such storage; -EINVAL: it has no folder. */
+int conf_storage_snippet(struct pvb_ctx *ctx, const char *volume, char *path, size_t size,
+			 struct pvb_err *err) PVB_MUST_CHECK;
 
 /* ---- wanted.c: from a name to devices ------------------------------------------------- */
 
@@ -347,5 +385,33 @@ struct conf_extra {
 int conf_request_build(struct pvb_ctx *ctx, const char *config, unsigned vmid, const char *migrated_from,
 		       struct pvb_request *request, struct conf_extra *extra, struct pvb_err *err) PVB_MUST_CHECK;
 void conf_extra_clear(struct conf_extra *extra);
+
+/* ---- nextscript.c: another hookscript -------------------------------------------------------- */
+
+#define CONF_NEXT_MAX sizeof(((struct pvb_settings *)NULL)->next)
+
+/* What pvebind.ini says for VM vmid: a volume or a path, as written; "" for none. */
+int conf_next_configured(struct pvb_ctx *ctx, const char *config, unsigned vmid, char next[CONF_NEXT_MAX],
+			 struct pvb_err *err) PVB_MUST_CHECK;
+/* A volume becomes the path of its file; a path is let be. */
+int conf_next_resolve(struct pvb_ctx *ctx, char next[CONF_NEXT_MAX], struct pvb_err *err) PVB_MUST_CHECK;
+/* For the phases after pre-start: the path that VM vmid's lend has in its journal; when nothing is lent, what
+ * pvebind.ini says, if /etc/pve answers within a second. "" for none. */
+int conf_next_recall(struct pvb_ctx *ctx, const char *config, unsigned vmid, char next[CONF_NEXT_MAX],
+		     struct pvb_err *err) PVB_MUST_CHECK;
+
+struct conf_call {
+	struct pvb_ctx *ctx;
+	const char *next;  /* a path */
+	unsigned vmid;
+	const char *phase;
+};
+/* Whether it can be called: Proxmox VE's own rules (a plain file, executable), and more: it runs as root, so it
+ * must be root's and nobody else may write it, on whatever storage it is; it must not lead back to pvebind. */
+int conf_next_check(const struct conf_call *call, struct pvb_err *err) PVB_MUST_CHECK;
+/* Call it with VMID and PHASE, its input, output and environment ours, and wait for its end, however long it takes.
+ * A status other than 0 is -ECHILD. SIGTERM, SIGINT and SIGHUP for us alone are passed on to it, and stay pending
+ * for us where we block them. */
+int conf_next_run(const struct conf_call *call, struct pvb_err *err) PVB_MUST_CHECK;
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "conf.h"
+#include "vmguard.h"
 
 /* Exit statuses of the contract. */
 enum front_status {
@@ -29,6 +29,8 @@ struct front {
 	FILE *errors;              /* where errors and warnings go; NULL: to out */
 	bool looking;              /* nothing is done, so nothing is for the system's log */
 	bool verbose;              /* debug lines too */
+	/* Start a guard: the VM's lend has begun, and settings.guard says so. NULL: nobody watches (by hand). Must not block. */
+	void (*begun)(struct front *front, unsigned vmid, uint64_t generation);
 };
 
 /* Open the context; lines go to front->out, each at once, and on the real machine to the system's log
@@ -45,10 +47,15 @@ int front_catch_signals(struct front *front, struct pvb_err *err) PVB_MUST_CHECK
 int front_request(struct front *front, unsigned vmid, struct pvb_request *request, struct conf_extra *extra,
 		  struct pvb_err *err) PVB_MUST_CHECK;
 
+/* The kill switch: pvebind=off on the kernel command line. */
+bool front_switched_off(const struct front *front);
 /* Lend to a VM what its config names; running already, a template, no device: nothing, said. */
 enum front_status front_lend(struct front *front, unsigned vmid);
-/* Take back. stop: called for a stop of the VM (post-stop), where a reboot or a backup may be pending;
- * else by hand: a running VM is a refusal. */
+/* Take back. stop: called for a stop of the VM (post-stop), where a reboot or a backup may be pending, and where a
+ * guard does what there was no time for; else by hand: a running VM is a refusal. */
 enum front_status front_return(struct front *front, unsigned vmid, bool stop);
+/* Take back for a guard, when under the lend's lock what it saw is still so. FRONT_REFUSED: not yet done, but on its
+ * way; FRONT_ATTENTION: something is not home. */
+enum front_status front_guard(struct front *front, unsigned vmid, uint64_t generation, enum vmguard_why why);
 
 #endif

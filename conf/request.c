@@ -136,9 +136,12 @@ static int allow_copy(const struct build *b)
 static int request_fill(const struct build *b)
 {
 	struct pvb_request *request = b->request;
+	struct pvb_err ignored;
 	int r;
 
 	request->settings = b->settings->options.settings;
+	/* So that the journal has its path, and the way home needs no storage.cfg. The hook has said what is wrong with it. */
+	r = conf_next_resolve(b->ctx, request->settings.next, &ignored);
 	conf_copy(b->extra->config, sizeof(b->extra->config), b->settings->file);
 	r = names_want(b);
 	if (r == 0)

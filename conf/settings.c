@@ -100,6 +100,23 @@ static int names_check(const struct conf_settings *settings, struct pvb_err *err
 	return 0;
 }
 
+/* What is accepted, but surely not what was meant. */
+static int stops_check(struct conf_settings *settings, unsigned vmid)
+{
+	const struct pvb_settings *s = &settings->options.settings;
+	bool named = *s->stop_units || *s->stop_containers;
+
+	if (named && !s->busy_stop)
+		return conf_note_add(&settings->notes, PVB_WARNING,
+				     "%s: VM %u: stop-units and stop-containers have no effect without busy = stop: add it, or remove them",
+				     settings->file, vmid);
+	if (s->busy_stop && !named)
+		return conf_note_add(&settings->notes, PVB_WARNING,
+				     "%s: VM %u: busy = stop, but neither stop-units nor stop-containers says what to stop: name it, or remove busy",
+				     settings->file, vmid);
+	return 0;
+}
+
 static void settings_default(struct conf_settings *settings)
 {
 	struct conf_names *devices = &settings->options.devices;
@@ -119,7 +136,7 @@ int conf_settings_parse(struct conf_settings *settings, const char *file, char *
 	conf_copy(settings->file, sizeof(settings->file), file);
 	settings->notes = sections.notes;
 	sections.notes = (struct conf_notes){ .n = 0 };
-	if (r == 0 && settings_apply(settings, &sections, vmid) < 0)
+	if (r == 0 && (settings_apply(settings, &sections, vmid) < 0 || stops_check(settings, vmid) < 0))
 		r = pvb_err_set(err, -ENOMEM, "out of memory");
 	conf_sections_clear(&sections);
 	return r < 0 ? r : names_check(settings, err);

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lending to a VM and taking back from it: the design's table of what happens when. */
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
+/* Lending to a VM: the design's table of what happens when. Taking back is in vmreturn.c. */
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "front.h"
 
@@ -20,11 +15,16 @@ static bool word_in(const char *text, const char *word)
 }
 
 /* pvebind=off on the kernel command line: the way into a host whose VMs take its console at every start. */
-static int switched_off(struct front *front, struct pvb_request *request)
+bool front_switched_off(const struct front *front)
 {
 	_conf_free_ char *cmdline = NULL;
 
-	if (pvb_read_file(front->ctx, "proc/cmdline", 1 << 16, &cmdline, NULL) < 0 || !word_in(cmdline, "pvebind=off"))
+	return pvb_read_file(front->ctx, "proc/cmdline", 1 << 16, &cmdline, NULL) == 0 && word_in(cmdline, "pvebind=off");
+}
+
+static int switched_off(const struct front *front, struct pvb_request *request)
+{
+	if (!front_switched_off(front))
 		return 0;
 	return pvb_refuse(&request->refusals, "disabled", NULL,
 			  "pvebind is switched off by pvebind=off on the kernel command line: boot without it to lend devices again");
@@ -69,6 +69,17 @@ static enum front_status nothing_lend(struct front *front, unsigned vmid, const 
 	return FRONT_DONE;
 }
 
+/* A pvb_begun_fn */
+static void begun(void *data, const char *name, uint64_t generation)
+{
+	struct front *front = data;
+	struct pvb_err ignored;
+	unsigned vmid;
+
+	if (conf_vmid_parse(name, &vmid, &ignored) == 0)
+		front->begun(front, vmid, generation);
+}
+
 static enum front_status request_lend(struct front *front, unsigned vmid, const struct pvb_request *request,
 				      const struct conf_extra *extra)
 {
@@ -78,6 +89,8 @@ static enum front_status request_lend(struct front *front, unsigned vmid, const 
 		return nothing_lend(front, vmid, "it is a template");
 	if (!extra->has_devices)
 		return nothing_lend(front, vmid, "its config names no PCI device");
+	if (front->begun && request->settings.guard)
+		pvb_ctx_set_begun(front->ctx, begun, front);
 	if (pvb_lend(front->ctx, request, &err) < 0)
 		return front_fail(front, &err, FRONT_REFUSED);
 	return FRONT_DONE;
@@ -101,89 +114,4 @@ enum front_status front_lend(struct front *front, unsigned vmid)
 	conf_extra_clear(&extra);
 	pvb_request_clear(&request);
 	return status;
-}
-
-#define CONFIG_WAIT_MS 1000
-
-/* Whether VM vmid's config says that a backup is going on. */
-static bool backup_locked(struct pvb_ctx *ctx, unsigned vmid)
-{
-	struct conf_vm vm = { .vmid = 0 };
-	struct pvb_err ignored;
-	bool locked = conf_vm_load(ctx, vmid, NULL, &vm, &ignored) == 0 && !strcmp(vm.lock, "backup");
-
-	conf_vm_clear(&vm);
-	return locked;
-}
-
-/* The same in a child: /etc/pve is a FUSE file system, and one that hangs must not keep a card from coming home.
- * No answer in time means no backup. */
-static bool backup_locked_bounded(struct pvb_ctx *ctx, unsigned vmid)
-{
-	struct pollfd end = { .events = POLLIN };
-	int status = 1, null;
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return false;
-	if (pid == 0) {
-		/* It may outlive us: Proxmox VE reads our stdout to its end. */
-		null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		for (int fd = 0; fd <= 2; fd++)
-			if (null < 0 || dup2(null, fd) < 0)
-				close(fd);
-		_exit(backup_locked(ctx, vmid) ? 0 : 1);
-	}
-	end.fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (end.fd < 0 || poll(&end, 1, CONFIG_WAIT_MS) != 1) {
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, WNOHANG);
-	} else {
-		waitpid(pid, &status, 0);
-	}
-	if (end.fd >= 0)
-		close(end.fd);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-/* A backup in stop mode of a VM that ran: it was stopped for it and is started again at once. A lend that
- * the backup itself began (of a stopped VM) ends with it. The config may be gone: then there is no backup. */
-static bool backup_pending(struct front *front, unsigned vmid, const struct pvb_lend *lend)
-{
-	return strcmp(lend->settings.tag, "backup") != 0 && backup_locked_bounded(front->ctx, vmid);
-}
-
-static unsigned stop_flags(struct front *front, unsigned vmid, const struct pvb_lend *lend)
-{
-	if (conf_vmstate_rebooting(front->ctx, vmid))
-		return lend->settings.keep_on_reboot ? PVB_RETURN_KEEP : 0;
-	return backup_pending(front, vmid, lend) ? PVB_RETURN_KEEP : 0;
-}
-
-enum front_status front_return(struct front *front, unsigned vmid, bool stop)
-{
-	struct pvb_lend lend = { .num_devices = 0 };
-	struct pvb_err err = { .code = 0 };
-	unsigned flags = PVB_RETURN_HOME;
-	char name[16];
-	int r;
-
-	snprintf(name, sizeof(name), "%u", vmid);
-	if (conf_vmstate_pid(front->ctx, vmid)) {
-		pvb_log(front->ctx, stop ? PVB_NOTICE : PVB_ERROR, "VM %u is running%s, nothing is taken back%s", vmid,
-			stop ? " (again)" : "", stop ? "" : ": stop it first");
-		return stop ? FRONT_DONE : FRONT_REFUSED;
-	}
-	r = pvb_lend_read(front->ctx, name, &lend, &err);
-	if (r == -ENOENT) {
-		pvb_log(front->ctx, PVB_NOTICE, "VM %u: nothing is lent, nothing to take back", vmid);
-		return FRONT_DONE;
-	}
-	if (r == 0 && stop)
-		flags = stop_flags(front, vmid, &lend);
-	if (r == 0)
-		r = pvb_return(front->ctx, name, flags, &err);
-	pvb_lend_clear(&lend);
-	/* Lent still, or left half-way: either way it is not home. */
-	return r < 0 ? front_fail(front, &err, FRONT_ATTENTION) : FRONT_DONE;
 }

@@ -7,6 +7,8 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -135,6 +137,15 @@ int conf_vmstate_pid(const struct pvb_ctx *ctx, unsigned vmid)
 	return running ? pid : 0;
 }
 
+int conf_vmstate_qemu(const struct pvb_ctx *ctx, unsigned vmid, int known)
+{
+	int pid = conf_vmstate_pid(ctx, vmid);
+
+	if (pid || known <= 0)
+		return pid;
+	return process_vmid(ctx, known) == vmid ? known : 0;
+}
+
 static bool flag_exists(const struct pvb_ctx *ctx, unsigned vmid, const char *suffix)
 {
 	char path[64];
@@ -153,6 +164,45 @@ bool conf_vmstate_rebooting(const struct pvb_ctx *ctx, unsigned vmid)
 bool conf_vmstate_cleanup(const struct pvb_ctx *ctx, unsigned vmid)
 {
 	return flag_exists(ctx, vmid, "cleanup");
+}
+
+int conf_vmstate_cleanup_watch(const struct pvb_ctx *ctx, unsigned vmid)
+{
+	char path[64];
+	_conf_close_ int fd = -1;
+	int watch;
+
+	snprintf(path, sizeof(path), "run/qemu-server/%u.cleanup", vmid);
+	fd = pvb_open(ctx, path, O_PATH | O_NOFOLLOW);
+	if (fd < 0)
+		return fd;
+	watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (watch < 0)
+		return -errno;
+	/* Through the descriptor, so that the path stays below the root. IN_ATTRIB: its last name went. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (inotify_add_watch(watch, path, IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF) < 0) {
+		int code = -errno;
+
+		close(watch);
+		return code;
+	}
+	return watch;
+}
+
+int conf_vmstate_lock_open(const struct pvb_ctx *ctx, unsigned vmid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "run/lock/qemu-server/lock-%u.conf", vmid);
+	return pvb_open(ctx, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+}
+
+bool conf_vmstate_locked(const struct pvb_ctx *ctx, unsigned vmid)
+{
+	_conf_close_ int fd = conf_vmstate_lock_open(ctx, vmid);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 /* ---- reservations ------------------------------------------------------------------ */

@@ -3,25 +3,65 @@
 #include <argp.h>
 #include <string.h>
 
-#include "../conf/front.h"
+#include "seed.h"
 
 const char *argp_program_version = "pvebind-hook " PVB_VERSION;
 
-enum { OPT_ROOT = 256, OPT_CONFIG };
+enum { OPT_ROOT = 256, OPT_CONFIG, OPT_GUARD, OPT_BECAUSE };
 
 struct arguments {
 	struct front front;
 	const char *vmid, *phase;
+	/* A guard asks: not a phase of Proxmox VE's. */
+	const char *guard, *because;
 };
+
+/* Another hookscript, before ours lends; it may stop what uses the devices, or make them. Proxmox VE calls no post-stop
+ * after a failed pre-start, of any hookscript: when it succeeds here and the lend then fails, it is not told. */
+static enum front_status next_before(struct front *front, unsigned vmid)
+{
+	char next[CONF_NEXT_MAX];
+	const struct conf_call call = { .ctx = front->ctx, .next = next, .vmid = vmid, .phase = "pre-start" };
+	struct pvb_err err;
+
+	/* A fault in pvebind.ini is said by who lends; a switched-off hook lends nothing, and refuses. */
+	if (conf_next_configured(front->ctx, front->config, vmid, next, &err) < 0 || !*next || front_switched_off(front))
+		return FRONT_DONE;
+	if (conf_next_resolve(front->ctx, next, &err) < 0 || conf_next_check(&call, &err) < 0)
+		return front_fail(front, &err, FRONT_CONFIG);
+	return conf_next_run(&call, &err) < 0 ? front_fail(front, &err, FRONT_REFUSED) : FRONT_DONE;
+}
+
+/* What it is called must be asked before the journal goes. */
+static void next_recall(struct front *front, unsigned vmid, const char *phase, char next[CONF_NEXT_MAX])
+{
+	struct pvb_err err;
+
+	if (conf_next_recall(front->ctx, front->config, vmid, next, &err) < 0)
+		pvb_log(front->ctx, PVB_WARNING, "VM %u: no next-hookscript is called at %s: %s", vmid, phase, err.text);
+}
+
+/* The same one, after ours. Proxmox VE only warns of what fails now; so do we. */
+static void next_after(struct front *front, unsigned vmid, const char *phase, const char *next)
+{
+	const struct conf_call call = { .ctx = front->ctx, .next = next, .vmid = vmid, .phase = phase };
+	struct pvb_err err;
+
+	if (*next && (conf_next_check(&call, &err) < 0 || conf_next_run(&call, &err) < 0))
+		pvb_log(front->ctx, PVB_WARNING, "%s", err.text);
+}
 
 static enum front_status pre_start(struct front *front, unsigned vmid)
 {
+	enum front_status status;
 	struct pvb_err err;
 
 	/* The web interface's "Stop" of the task: what was done is undone, then the hook ends. */
 	if (front_catch_signals(front, &err) < 0)
 		return front_fail(front, &err, FRONT_REFUSED);
-	return front_lend(front, vmid);
+	front->begun = seed_sow;
+	status = next_before(front, vmid);
+	return status == FRONT_DONE ? front_lend(front, vmid) : status;
 }
 
 static enum front_status post_start(struct front *front, unsigned vmid)
@@ -62,7 +102,7 @@ static const struct {
 	{ "post-stop", post_stop },
 };
 
-static enum front_status phase_run(struct front *front, unsigned vmid, const char *phase)
+static enum front_status phase_ours(struct front *front, unsigned vmid, const char *phase)
 {
 	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
 		if (!strcmp(phases[i].name, phase))
@@ -71,6 +111,37 @@ static enum front_status phase_run(struct front *front, unsigned vmid, const cha
 	pvb_log(front->ctx, PVB_NOTICE, "VM %u: phase '%.40s' is not known to this version of pvebind, nothing done", vmid,
 		phase);
 	return FRONT_DONE;
+}
+
+static enum front_status phase_run(struct front *front, unsigned vmid, const char *phase)
+{
+	bool first = !strcmp(phase, "pre-start");
+	char next[CONF_NEXT_MAX] = "";
+	enum front_status status;
+
+	if (!first)
+		next_recall(front, vmid, phase, next);
+	status = phase_ours(front, vmid, phase);
+	if (!first)
+		next_after(front, vmid, phase, next);
+	return status;
+}
+
+/* The guard's (hook/guard.c), which is small because it leaves this to us. */
+static enum front_status guard_ask(struct front *front, unsigned vmid, const struct arguments *args)
+{
+	enum vmguard_why why;
+	struct pvb_err err;
+	char *end;
+	uint64_t generation = strtoull(args->guard, &end, 10);
+
+	if (*end || vmguard_why_parse(args->because, &why) < 0) {
+		pvb_err_set(&err, -EINVAL, "--guard and --because are for pvebind-guard alone");
+		return front_fail(front, &err, FRONT_USAGE);
+	}
+	if (front_catch_signals(front, &err) < 0)
+		return front_fail(front, &err, FRONT_ATTENTION);
+	return front_guard(front, vmid, generation, why);
 }
 
 static error_t option_parse(int key, char *arg, struct argp_state *state)
@@ -84,6 +155,12 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 	case OPT_CONFIG:
 		args->front.config = arg;
 		return 0;
+	case OPT_GUARD:
+		args->guard = arg;
+		return 0;
+	case OPT_BECAUSE:
+		args->because = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num == 0)
 			args->vmid = arg;
@@ -93,7 +170,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "too many arguments: VMID and PHASE are all");
 		return 0;
 	case ARGP_KEY_END:
-		if (!args->phase)
+		if (args->guard ? !args->vmid || args->phase || !args->because : !args->phase)
 			argp_error(state, "VMID and PHASE are missing: Proxmox VE gives both, see: qm set VMID --hookscript local:snippets/pvebind");
 		return 0;
 	default:
@@ -104,6 +181,8 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option options[] = {
 	{ "root", OPT_ROOT, "DIR", 0, "Put DIR under everything read or written (for tests)", 0 },
 	{ "config", OPT_CONFIG, "FILE", 0, "Read FILE instead of /etc/pve/pvebind.ini or /etc/pvebind/pvebind.ini", 0 },
+	{ "guard", OPT_GUARD, "GENERATION", OPTION_HIDDEN, NULL, 0 },
+	{ "because", OPT_BECAUSE, "WHY", OPTION_HIDDEN, NULL, 0 },
 	{ .name = NULL },
 };
 
@@ -127,6 +206,8 @@ int main(int argc, char **argv)
 	args.front.migrated_from = getenv("PVE_MIGRATED_FROM");
 	if (front_open(&args.front, &err) < 0 || conf_vmid_parse(args.vmid, &vmid, &err) < 0)
 		status = front_fail(&args.front, &err, FRONT_USAGE);
+	else if (args.guard)
+		status = guard_ask(&args.front, vmid, &args);
 	else
 		status = phase_run(&args.front, vmid, args.phase);
 	front_close(&args.front);

@@ -11,6 +11,8 @@
 #include "internal.h"
 
 #define ANSWER_MAX (1 << 20)
+#define SILENCES_MAX 5         /* who goes on and on gets no answer either */
+#define END_WAIT_NS 5000000000
 #define KILL_WAIT_NS 100000000 /* a killed process that is not gone by then sleeps uninterruptibly */
 
 struct ask {
@@ -79,14 +81,17 @@ static int text_read(struct ask *ask)
 	return n > 0;
 }
 
-static int answer_wait(const struct pvb_ctx *ctx, struct ask *ask, int64_t deadline_ns)
+static int answer_wait(const struct pvb_ctx *ctx, struct ask *ask, int64_t silence_ns)
 {
+	int64_t end_ns = pvb_now_ns() + SILENCES_MAX * silence_ns;
 	int r = 1;
 
 	while (r > 0) {
 		struct pollfd fds[2] = { { .fd = ask->fd, .events = POLLIN }, { .fd = ctx->cancel_fd, .events = POLLIN } };
 
-		r = pvb_poll(fds, 2, deadline_ns);
+		int64_t deadline_ns = pvb_now_ns() + silence_ns;
+
+		r = pvb_poll(fds, 2, deadline_ns < end_ns ? deadline_ns : end_ns);
 		if (r == 0)
 			return -ETIMEDOUT;
 		if (r > 0)
@@ -103,12 +108,13 @@ static bool child_end(struct ask *ask, bool ended)
 
 	if (!ended)
 		kill(ask->pid, SIGKILL);
-	if (pvb_poll(&gone, 1, pvb_now_ns() + KILL_WAIT_NS) <= 0)
+	/* One that has said all is about to end; on a busy host that may take its time. */
+	if (pvb_poll(&gone, 1, pvb_now_ns() + (ended ? END_WAIT_NS : KILL_WAIT_NS)) <= 0)
 		kill(ask->pid, SIGKILL);
 	return waitpid(ask->pid, &status, WNOHANG) == ask->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t deadline_ns, char **text, size_t *size)
+int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t silence_ns, char **text, size_t *size)
 {
 	struct ask ask = { .pidfd = -1 };
 	int r = child_start(ctx, answer, data, &ask);
@@ -117,7 +123,7 @@ int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t dead
 	*size = 0;
 	if (r < 0)
 		return r;
-	r = answer_wait(ctx, &ask, deadline_ns);
+	r = answer_wait(ctx, &ask, silence_ns);
 	if (!child_end(&ask, r == 0) && r == 0)
 		r = -EIO;
 	close(ask.fd);

@@ -234,7 +234,7 @@ int pvb_console_look(struct pvb_ctx *ctx, const struct pvb_function *const *fns,
 		asked = asked || may_show(fns[i]);
 	if (!asked)
 		return 0;
-	r = pvb_ask(ctx, look_answer, &l, pvb_now_ns() + LOOK_NS, &text, &size);
+	r = pvb_ask(ctx, look_answer, &l, LOOK_NS, &text, &size);
 	if (r == 0 && size != sizeof(answer))
 		r = -EIO;
 	if (r < 0)

@@ -229,19 +229,31 @@ static int params_judge(struct gating *g, const struct pvb_function *fn, const s
 	return 0;
 }
 
-/* Who uses the family, when it is no process that has a lent device open: one with another device of the driver open, or
- * nobody to be found. */
-static int uses_judge(struct gating *g, const struct pvb_function *fn, const char *other, const char *why)
+/* Who has another device of the driver open and is not stopped (settings NULL: any), as pvb_gate_holder(). */
+static int other_holder(const struct gating *g, const char *other, const struct pvb_settings *settings, char *who, size_t size)
 {
-	char addr[PVB_ADDR_MAX], who[256] = "it is in use, but no process can be found that does";
 	struct pvb_addr at;
 	struct pvb_err ignored;
-	int r = 0;
 
-	if (*other && pvb_addr_parse(other, &at, &ignored) == 0)
-		r = pvb_gate_holder(g->b->ctx, &at, 1, &g->lend->settings, who, sizeof(who));
-	if (r < 0 || (r == 0 && lent_held(g)))
+	if (!*other || pvb_addr_parse(other, &at, &ignored) < 0)
+		return 0;
+	return pvb_gate_holder(g->b->ctx, &at, 1, settings, who, size);
+}
+
+/* Who uses the family: one with another device of the driver open, or nobody to be found. Those who have a lent device
+ * open are the judge's to name. */
+static int uses_judge(struct gating *g, const struct pvb_function *fn, const char *other, const char *why)
+{
+	char addr[PVB_ADDR_MAX], who[256];
+	int r = other_holder(g, other, &g->lend->settings, who, sizeof(who));
+
+	if (r < 0)
 		return r;
+	/* Named by the judge, or all of them to be stopped. */
+	if (r == 0 && (lent_held(g) || other_holder(g, other, NULL, who, sizeof(who)) > 0))
+		return 0;
+	if (r == 0)
+		snprintf(who, sizeof(who), "it is in use, but no process can be found that does");
 	return pvb_refuse(&g->b->plan->refusals, "driver-gate", &fn->addr,
 			  "%s cannot be unbound from %s, which stays loaded %s, while anything uses that: %s; the unbinding would hang until a reboot: stop that first",
 			  pvb_addr_format(&fn->addr, addr), fn->driver, why, who);

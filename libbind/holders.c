@@ -8,7 +8,7 @@
 
 #include "holders.h"
 
-#define LOOK_NS 2000000000
+#define LOOK_NS 2000000000 /* for one process */
 
 static void target_look(const struct pvb_ctx *ctx, const struct pvb_node *node, struct pvb_target *target)
 {
@@ -88,6 +88,8 @@ static int holders_take(struct pvb_holders *holders, const char *text, size_t si
 		struct pvb_holder holder;
 
 		memcpy(&holder, text + i * sizeof(holder), sizeof(holder));
+		if (holder.pid < 0)
+			continue;
 		if (!holder.pid) {
 			holders->unreadable = (unsigned)holder.at;
 			holders->incomplete = false;
@@ -110,7 +112,7 @@ static int search_ask(struct pvb_ctx *ctx, struct pvb_search *s, struct pvb_hold
 	s->at = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s->at == MAP_FAILED)
 		return -ENOMEM;
-	r = pvb_ask(ctx, pvb_search_run, s, pvb_now_ns() + LOOK_NS, &text, &size);
+	r = pvb_ask(ctx, pvb_search_run, s, LOOK_NS, &text, &size);
 	if (r == 0 || r == -ETIMEDOUT)
 		r = holders_take(holders, text, size);
 	holders->hung_at = *s->at;

@@ -23,12 +23,13 @@ struct pvb_search {
 	bool maps; /* whether mappings tell anything */
 	int proc_fd;
 	int fd;    /* where what is found goes: struct pvb_holder, one after the other */
+	int64_t shown_ns;
 	unsigned unreadable;
 	char buffer[65536];
 	volatile int *at; /* the process that is looked into */
 };
 /* Walk proc; in a child of pvb_ask(), data is a struct pvb_search. What ends the answer is a holder without a process,
- * whose "at" is the number of processes that could not be looked into. */
+ * whose "at" is the number of processes that could not be looked into; one of process -1 only says that it goes on. */
 void pvb_search_run(struct pvb_ctx *ctx, void *data, int fd);
 
 #endif

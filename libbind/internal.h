@@ -2,8 +2,8 @@
 /*
  * What the files of libbind share among themselves. Files call only downwards:
  *   err addr ctx → sysfs module names → line record stuck ask program → device snapshot nodes owner holders (search) vfio critical (disk nic) terminal console reset slot
- *   → refusal request shared → op journal lend → busy letgo judge → plan home lending
- *   → power binding effect → worker apply → session homecoming → bind manual
+ *   → refusal request shared → op journal lend → busy letgo gate judge → plan home gating lending
+ *   → power unload binding effect → worker apply → session homecoming → bind manual
  * All functions return 0 or -errno; those without a struct pvb_err leave the
  * sentence to their caller, who knows what it was for.
  */
@@ -115,9 +115,10 @@ int pvb_module_unload(struct pvb_ctx *ctx, const char *name, struct pvb_err *err
 /* ---- ask.c: questions whose answer may never come ----------------------------- */
 typedef void pvb_answer_fn(struct pvb_ctx *ctx, void *data, int fd);
 /* Run answer in a child that has nothing of ours open but the root and fd, to which it writes. *text (malloced, also
- * with -ETIMEDOUT and -ECANCELED: what had come by then; NULL otherwise) is what it wrote. -EIO: it did not end well.
+ * with -ETIMEDOUT and -ECANCELED: what had come by then; NULL otherwise) is what it wrote. -ETIMEDOUT: it wrote nothing
+ * for silence_ns, or went on for five times that. -EIO: it did not end well.
  * A child that hangs in the kernel is left behind, harming nobody. */
-int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t deadline_ns, char **text, size_t *size) PVB_MUST_CHECK;
+int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t silence_ns, char **text, size_t *size) PVB_MUST_CHECK;
 
 /* ---- program.c: the host's own commands ----------------------------------------- */
 struct pvb_output {
@@ -171,8 +172,8 @@ struct pvb_holders {
 	bool incomplete;              /* nor could those that are left: the look took too long … */
 	int hung_at;                  /* … and was then at this process */
 };
-/* Who has one of the nodes open or mapped. Walks proc below the root, in a child, for 2 s at most. A node of one
- * number is the same under any name. Ask for all nodes at once: the walk costs some 20 us a process. */
+/* Who has one of the nodes open or mapped. Walks proc below the root, in a child that may spend 2 s on a process,
+ * 10 s in all. A node of one number is the same under any name. Ask for all nodes at once: the walk costs some 20 us a process. */
 int pvb_holders_find(struct pvb_ctx *ctx, const struct pvb_nodes *nodes, struct pvb_holders *holders) PVB_MUST_CHECK;
 void pvb_holders_clear(struct pvb_holders *holders);
 /* Whether there may be more of them than were found: "2 processes could not be looked into" into buf; else false. */

@@ -222,7 +222,7 @@ static int nvidia_minor(struct walk *w)
 	int minor = -1;
 
 	snprintf(path, sizeof(path), "proc/driver/nvidia/gpus/%s/information", pvb_addr_format(&w->fn->addr, addr));
-	if (pvb_ask(w->ctx, information_answer, path, pvb_now_ns() + ASK_NS, &text, &size) < 0 || !text)
+	if (pvb_ask(w->ctx, information_answer, path, ASK_NS, &text, &size) < 0 || !text)
 		return -1;
 	line = strstr(text, "Device Minor:");
 	return line && sscanf(line, "Device Minor: %d", &minor) == 1 ? minor : -1;

@@ -449,7 +449,9 @@ static const char ini_rich[] =
 	"[vm 100]\ndevices = gpu nic mapped 0000:0a:00.0 0000:0a:00.1 0000:0a:00.2 0000:0a:00.3 0000:0a:00.4\n"
 	"devices = 0000:0a:00.5 0000:0a:00.6 0000:0a:00.7\nreset = flr bus\non-stop = keep\n"
 	"allow = host-network:0000:03:00.0 host-disk:04:00\n"
-	"[vm 100@pve1]\nconsole = keep\n[vm 101@pve2]\nreset = none\n[vm 102]\non-reboot = return\n";
+	"[vm 100@pve1]\nconsole = keep\n[vm 101@pve2]\nreset = none\n"
+	"[vm 102]\non-reboot = return\nbusy = stop\nstop-units = a.service b@1.service\nstop-containers = 105 106\n"
+	"unload = nvidia_uvm nvidia\nguard = no\nnext-hookscript = local:snippets/mine\n";
 
 static void config_is_an_ini_that_comes_to_the_same(void **state)
 {
@@ -465,7 +467,11 @@ static void config_is_an_ini_that_comes_to_the_same(void **state)
 	has(ran.out, "\ndevices = 0000:0a:00.");
 	has(ran.out, "device-timeout = 1500ms\nhook-timeout = 2m\n");
 	has(ran.out, "allow = host-network:0000:03:00.0 host-disk:0000:04:00\n");
-	has(ran.out, "on-stop = keep\non-reboot = keep\nconsole = keep\n");
+	has(ran.out, "on-stop = keep\non-reboot = keep\nbusy = refuse\nunload = auto\nconsole = keep\n");
+	has(ran.out, "\nguard = yes\nallow = ");
+	has(ran.out, "on-reboot = return\nbusy = stop\nstop-units = a.service b@1.service\nstop-containers = 105 106\n"
+		     "unload = nvidia_uvm nvidia\nconsole = auto\n");
+	has(ran.out, "guard = no\nnext-hookscript = local:snippets/mine\n");
 	has(ran.out, "[vm 102]\n");
 	has_not(ran.out, "[vm 101]");
 	has_not(ran.out, "other");
@@ -478,6 +484,22 @@ static void config_is_an_ini_that_comes_to_the_same(void **state)
 	has(ran.out, "[vm 102]\ndevices = hostpci\n");
 	has_not(ran.out, "[vm 100]");
 	has_not(ran.out, "[defaults]");
+}
+
+/* Whatever VM it is about, and once. */
+static void config_warns_of_what_has_no_effect(void **state)
+{
+	struct ft_tree *t = *state;
+
+	ft_write(t, INI, "[vm 100]\nbusy = stop\n[vm 101]\nstop-units = a.service\n[vm 102@pve2]\nfoo = 1\n");
+	assert_int_equal(looks(t, "config"), 0);
+	has(ran.err, "warning: /etc/pve/pvebind.ini: VM 100: busy = stop, but neither");
+	has(ran.err, "warning: /etc/pve/pvebind.ini: VM 101: stop-units and stop-containers have no effect");
+	assert_int_equal(looks(t, "config --json"), 0);
+	assert_int_equal(count_at(json(), "warnings"), 3);
+	assert_int_equal(looks(t, "config 101"), 0);
+	has(ran.err, "VM 101: stop-units");
+	has_not(ran.err, "VM 100");
 }
 
 static void config_as_json(void **state)
@@ -499,7 +521,18 @@ static void config_as_json(void **state)
 	assert_int_equal(count_at(parsed, "vms.0.devices"), 11);
 	assert_string_equal(text_at(parsed, "vms.0.allow.1.name"), "host-disk");
 	assert_string_equal(text_at(parsed, "vms.0.allow.1.device"), "0000:04:00");
+	assert_string_equal(text_at(parsed, "vms.0.busy"), "refuse");
+	assert_int_equal(count_at(parsed, "vms.0.stop_units"), 0);
+	assert_string_equal(text_at(parsed, "vms.0.guard"), "true");
+	assert_string_equal(text_at(parsed, "vms.0.next_hookscript"), "null");
+	assert_string_equal(text_at(parsed, "defaults.unload"), "auto");
 	assert_string_equal(text_at(parsed, "vms.1.on_reboot"), "return");
+	assert_string_equal(text_at(parsed, "vms.1.busy"), "stop");
+	assert_string_equal(text_at(parsed, "vms.1.stop_units.1"), "b@1.service");
+	assert_string_equal(text_at(parsed, "vms.1.stop_containers.0"), "105");
+	assert_string_equal(text_at(parsed, "vms.1.unload"), "nvidia_uvm nvidia");
+	assert_string_equal(text_at(parsed, "vms.1.guard"), "false");
+	assert_string_equal(text_at(parsed, "vms.1.next_hookscript"), "local:snippets/mine");
 	assert_int_equal(looks(t, "config 102 --json"), 0);
 	assert_string_equal(text_at(json(), "defaults"), "null");
 	assert_int_equal(count_at(parsed, "vms"), 1);
@@ -880,7 +913,8 @@ int main(int argc, char **argv)
 		T(help_lists_the_commands), T(wrong_words_are_one_line), T(options_may_stand_behind_the_command),
 		T(output_that_cannot_be_written_is_a_failure), T(config_errors_name_file_and_line),
 		T(config_without_a_file_is_built_in), T(config_warns_of_two_files),
-		T(config_is_an_ini_that_comes_to_the_same), T(config_as_json), T(plan_shows_what_lend_does),
+		T(config_is_an_ini_that_comes_to_the_same), T(config_warns_of_what_has_no_effect),
+		T(config_as_json), T(plan_shows_what_lend_does),
 		T(plan_as_json), T(plan_lists_all_refusals), T(plan_of_nothing),
 		T(json_is_utf8_whatever_the_config_holds), T(lend_status_return), T(running_is_not_returned),
 		T(refused_lend_says_why_on_stderr), T(interrupted_lend_is_undone), T(half_done_is_shown_and_recovered),

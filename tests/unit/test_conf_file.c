@@ -122,6 +122,9 @@ static void assert_same(const struct pvb_settings *a, const struct pvb_settings 
 	assert_int_equal(a->keep_console, b->keep_console);
 	assert_int_equal(a->device_timeout_ms, b->device_timeout_ms);
 	assert_int_equal(a->hook_timeout_ms, b->hook_timeout_ms);
+	assert_int_equal(a->busy_stop, b->busy_stop);
+	assert_string_equal(a->unload, b->unload);
+	assert_int_equal(a->guard, b->guard);
 }
 
 /* The text of the example, found beside this source. */
@@ -169,6 +172,8 @@ static void example_lines_are_right(void **state)
 	settings = parsed(active);
 	assert_int_equal(settings.options.allow.n, 1);
 	assert_int_equal(settings.num_devices, 1);
+	assert_string_equal(settings.options.settings.stop_containers, "105");
+	assert_string_equal(settings.options.settings.next, "local:snippets/mine");
 	assert_same(&settings.options.settings, &defaults.options.settings);
 	free(text);
 	conf_settings_clear(&settings);

@@ -58,6 +58,12 @@ static void empty_is_defaults(void **state)
 	assert_string_equal(settings.options.settings.reset, "auto");
 	assert_true(settings.options.settings.keep_on_reboot);
 	assert_int_equal(settings.options.settings.hook_timeout_ms, 45000);
+	assert_false(settings.options.settings.busy_stop);
+	assert_string_equal(settings.options.settings.stop_units, "");
+	assert_string_equal(settings.options.settings.stop_containers, "");
+	assert_string_equal(settings.options.settings.unload, "auto");
+	assert_true(settings.options.settings.guard);
+	assert_string_equal(settings.options.settings.next, "");
 	conf_settings_clear(&settings);
 }
 
@@ -66,8 +72,11 @@ static void every_key_is_read(void **state)
 	struct conf_settings settings = good("[device gpu]\nmatch = 01:00\nexpect = 10de:24b0\n"
 					     "[vm 100]\ndevices = hostpci, gpu\ndevices = 0000:03:00.0\n"
 					     "reset = flr bus\nreset = slot\nhost-driver = nouveau\non-stop = keep\n"
-					     "on-reboot = return\nbusy = refuse\nunload = none\nconsole = keep\n"
+					     "on-reboot = return\nbusy = stop\nstop-units = a.service, b@1.socket\n"
+					     "stop-units = c\\x2dd.mount\nstop-containers = 105 106\n"
+					     "stop-containers = 107\nunload = nvidia-uvm\nunload = nvidia\nconsole = keep\n"
 					     "device-timeout = 500ms\nhook-timeout = 2m\nguard = no\n"
+					     "next-hookscript = local:snippets/mine\n"
 					     "allow = host-network:0000:03:00.0\n");
 	const struct conf_options *o = &settings.options;
 	const struct conf_device *gpu = conf_settings_device(&settings, "gpu");
@@ -80,6 +89,13 @@ static void every_key_is_read(void **state)
 	assert_string_equal(o->settings.host_driver, "nouveau");
 	assert_true(o->settings.keep_on_stop);
 	assert_false(o->settings.keep_on_reboot);
+	assert_true(o->settings.busy_stop);
+	assert_string_equal(o->settings.stop_units, "a.service b@1.socket c\\x2dd.mount");
+	assert_string_equal(o->settings.stop_containers, "105 106 107");
+	assert_string_equal(o->settings.unload, "nvidia_uvm nvidia");
+	assert_false(o->settings.guard);
+	assert_string_equal(o->settings.next, "local:snippets/mine");
+	assert_int_equal(settings.notes.n, 0);
 	assert_true(o->settings.keep_console);
 	assert_int_equal(o->settings.device_timeout_ms, 500);
 	assert_int_equal(o->settings.hook_timeout_ms, 120000);
@@ -143,12 +159,12 @@ static void comments_and_ends_are_cut(void **state)
 static void others_only_warn(void **state)
 {
 	struct conf_settings settings = good(
-		"[vm 101]\nfoo = 1\nbar = 2\n[vm 101]\n[vm 102@pve2]\nbusy = stop\n[vm 103@!]\n[device x@pve2]\n"
-		"match = nonsense\n[vm 100@pve2]\nguard = yes\n[vm 100]\nreset = none\n");
+		"[vm 101]\nfoo = 1\nbar = 2\n[vm 101]\n[vm 102@pve2]\nbusy = kill\n[vm 103@!]\n[device x@pve2]\n"
+		"match = nonsense\n[vm 100@pve2]\nguard = maybe\n[vm 100]\nreset = none\n");
 	static const char *const warnings[] = {
 		INI ":2: unknown key 'foo' in [vm 101]",     INI ":4: [vm 101] is there twice",
-		INI ":6: busy: 'stop' is not yet",           INI ":7: [vm 103@!]: '!' is no node's name",
-		INI ":9: match: 'nonsense' matches nothing", INI ":11: guard: 'yes' is not yet",
+		INI ":6: busy: 'kill' is neither",           INI ":7: [vm 103@!]: '!' is no node's name",
+		INI ":9: match: 'nonsense' matches nothing", INI ":11: guard: 'maybe' is neither",
 	};
 
 	(void)state;
@@ -295,24 +311,6 @@ static void power_over_the_host_is_for_vms_only(void **state)
 	}
 }
 
-static void later_features_are_refused(void **state)
-{
-	static const char *const lines[] = { "busy = stop",
-					     "stop-units = a.service",
-					     "stop-containers = 105",
-					     "unload = nvidia",
-					     "next-hookscript = local:snippets/a",
-					     "guard = yes" };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		char text[128];
-
-		snprintf(text, sizeof(text), "[vm 100]\n%s\n", lines[i]);
-		bad(text, "is not yet supported by pvebind " PVB_VERSION ": remove the line");
-	}
-}
-
 static void values_are_checked(void **state)
 {
 	(void)state;
@@ -339,6 +337,111 @@ static void values_are_checked(void **state)
 	bad("[device gpu]\nmatch = 10de\n", INI ":2: match: '10de' matches nothing: write an address");
 	bad("[device gpu]\nmatch = mapping:\n", INI ":2: match: '' is no mapping's name");
 	bad("[device gpu]\nexpect = 01:00\n", INI ":2: expect: '01:00' is no id");
+}
+
+static void units_are_checked(void **state)
+{
+	static const char *const none[] = { "nvidia-persistenced", ".service",  "a@.service", "-.mount",       "a b.service x",
+					    "a/b.service",	   "a.slice",   "a.scope",    "a*.service",    "a.servic",
+					    "a.service.",	   "$a.service", "a.Service",  "../a.service" };
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		snprintf(text, sizeof(text), "[vm 100]\nbusy = stop\nstop-units = %s\n", none[i]);
+		bad(text, "is no unit to stop: write its name in full, like nvidia-persistenced.service");
+	}
+	snprintf(text, sizeof(text), "[vm 100]\nstop-units = %0100d.service\n", 0);
+	bad(text, INI ":2: stop-units: '000");
+	bad("[vm 100]\nstop-units = a.service a.service\n", INI ":2: stop-units: 'a.service' is there twice: keep one");
+	bad("[vm 100]\nstop-units = a.service\nstop-units = b.service a.service\n", INI ":3: stop-units: 'a.service' is there twice");
+	bad("[vm 100]\nstop-units = ,\n", INI ":2: stop-units: the list is empty");
+	bad("[vm 100]\nstop-units = pve-container@105.service\n",
+	    INI ":2: stop-units: 'pve-container@105.service' is a container: name it by its number in stop-containers");
+	bad("[vm 100]\nstop-units = qmeventd.service\n",
+	    INI ":2: stop-units: 'qmeventd.service' cannot be stopped: the VM's start itself depends on it");
+	bad("[vm 100]\nstop-units = pve-cluster.service\n", "cannot be stopped");
+}
+
+static void containers_are_checked(void **state)
+{
+	static const char *const none[] = { "99", "0105", "web", "lxc/105", "1000000000", "-105", "105.0" };
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		snprintf(text, sizeof(text), "[vm 100]\nstop-containers = 104 %s\n", none[i]);
+		bad(text, "is no container's number: write it as in 'pct list', like 105");
+	}
+	bad("[vm 100]\nstop-containers = 105 105\n", INI ":2: stop-containers: '105' is there twice: keep one");
+}
+
+static void modules_are_checked(void **state)
+{
+	struct conf_settings settings = good("[defaults]\nunload = none\n");
+
+	(void)state;
+	assert_string_equal(settings.options.settings.unload, "none");
+	conf_settings_clear(&settings);
+	bad("[vm 100]\nunload = nvidia.ko\n", INI ":2: unload: 'nvidia.ko' is no module: write auto, none, or names as lsmod");
+	bad("[vm 100]\nunload = a/b\n", INI ":2: unload: 'a/b' is no module");
+	bad("[vm 100]\nunload = vfio-pci\n", INI ":2: unload: 'vfio-pci' must not be unloaded: VMs have their devices through it");
+	bad("[vm 100]\nunload = mlx5_vfio_pci\n", INI ":2: unload: 'mlx5_vfio_pci' must not be unloaded");
+	bad("[vm 100]\nunload = nvidia auto\n", INI ":2: unload: 'auto' does not go with 'nvidia': auto and none stand alone");
+	bad("[vm 100]\nunload = none\nunload = nvidia\n", INI ":3: unload: 'nvidia' does not go with 'none'");
+	bad("[vm 100]\nunload = nvidia-drm nvidia_drm\n", INI ":2: unload: 'nvidia_drm' is there twice");
+}
+
+static void scripts_are_checked(void **state)
+{
+	static const char *const right[] = { "/usr/local/bin/hook", "/a b/c", "local:snippets/mine", "nfs-1.x:snippets/a b.sh", "/..a/b.." };
+	static const char *const none[] = { "mine",	       "./mine",		   "snippets/mine", ":snippets/mine",
+					    "local:iso/mine",  "local:snippets/",	   "local:snippets", "local:mine",
+					    "local:snippets/a/b", "local:snippets/../a", "local:snippets/..", "lo cal:snippets/a",
+					    "/",	       "/a/../b",		   "/a/" };
+	char text[400];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		struct conf_settings settings;
+
+		snprintf(text, sizeof(text), "[vm 100]\nnext-hookscript = %s\n", right[i]);
+		settings = good(text);
+		assert_string_equal(settings.options.settings.next, right[i]);
+		conf_settings_clear(&settings);
+	}
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		snprintf(text, sizeof(text), "[vm 100]\nnext-hookscript = %s\n", none[i]);
+		bad(text, "is neither a path nor a volume: write /path/to/script or STORAGE:snippets/NAME");
+	}
+	bad("[vm 100]\nnext-hookscript = /a\nnext-hookscript = /b\n", INI ":3: next-hookscript is there twice in [vm 100]");
+}
+
+/* Not wrong, but not what somebody meant. */
+static void stops_without_effect_are_said(void **state)
+{
+	static const struct {
+		const char *text, *note;
+	} cases[] = {
+		{ "[vm 100]\nstop-units = a.service\n", "VM 100: stop-units and stop-containers have no effect without busy = stop" },
+		{ "[vm 100]\nstop-containers = 105\nbusy = refuse\n", "have no effect without busy = stop: add it, or remove them" },
+		{ "[vm 100]\nbusy = stop\n", INI ": VM 100: busy = stop, but neither stop-units nor stop-containers says what" },
+		{ "[vm 100]\nbusy = stop\n[vm 100@pve1]\nstop-units = a.service\n", NULL },
+		{ "[vm 100]\nbusy = stop\nstop-containers = 105\n", NULL },
+		{ "[vm 101]\nbusy = stop\n", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct conf_settings settings = good(cases[i].text);
+
+		assert_int_equal(settings.notes.n, cases[i].note != NULL);
+		if (cases[i].note) {
+			assert_int_equal(settings.notes.list[0].level, PVB_WARNING);
+			assert_has(settings.notes.list[0].text, cases[i].note);
+		}
+		conf_settings_clear(&settings);
+	}
 }
 
 static void times_are_checked(void **state)
@@ -378,6 +481,31 @@ static void lists_are_bounded(void **state)
 	for (int i = 0; i < 33; i++)
 		sprintf(strchr(text, '\0'), "allow = held:%02x:00\n", i);
 	bad(text, INI ":34: allow: more than 32 entries");
+	strcpy(text, "[vm 100]\n");
+	for (int i = 0; i < 6; i++)
+		sprintf(strchr(text, '\0'), "stop-units = %090d.service\n", i);
+	bad(text, INI ":7: stop-units: more than 511 characters in all: shorten the list");
+	strcpy(text, "[vm 100]\n");
+	for (int i = 0; i < 33; i++)
+		sprintf(strchr(text, '\0'), "stop-containers = %d\n", 100 + i);
+	bad(text, INI ":34: stop-containers: more than 127 characters in all");
+	strcpy(text, "[vm 100]\n");
+	for (int i = 0; i < 5; i++)
+		sprintf(strchr(text, '\0'), "unload = a%060d\n", i);
+	bad(text, INI ":6: unload: more than 255 characters in all");
+}
+
+static void longest_values_fit(void **state)
+{
+	char text[512] = "[vm 100]\nnext-hookscript = /";
+	struct conf_settings settings;
+
+	(void)state;
+	/* A line has 198 bytes; a script's name has room for more. */
+	memset(strchr(text, '\0'), 'a', 198 - strlen("next-hookscript = /"));
+	settings = good(text);
+	assert_int_equal(strlen(settings.options.settings.next), 198 - strlen("next-hookscript = "));
+	conf_settings_clear(&settings);
 }
 
 int main(void)
@@ -398,11 +526,16 @@ int main(void)
 		cmocka_unit_test(sections_are_bounded),
 		cmocka_unit_test(keys_are_known),
 		cmocka_unit_test(power_over_the_host_is_for_vms_only),
-		cmocka_unit_test(later_features_are_refused),
 		cmocka_unit_test(values_are_checked),
+		cmocka_unit_test(units_are_checked),
+		cmocka_unit_test(containers_are_checked),
+		cmocka_unit_test(modules_are_checked),
+		cmocka_unit_test(scripts_are_checked),
+		cmocka_unit_test(stops_without_effect_are_said),
 		cmocka_unit_test(times_are_checked),
 		cmocka_unit_test(allow_is_checked),
 		cmocka_unit_test(lists_are_bounded),
+		cmocka_unit_test(longest_values_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

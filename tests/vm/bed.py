@@ -72,7 +72,7 @@ class Scenario:
     """One file of scenarios/: a header of `#: key value` lines, then a sh body. `run` documents the keys."""
 
     KEYS = ("summary", "devices", "qemu", "append", "remove", "kernels", "firmware", "timeout", "memory", "coldplug",
-            "long")
+            "long", "init", "modules")
 
     def __init__(self, path):
         self.path = pathlib.Path(path).resolve()
@@ -107,6 +107,8 @@ class Scenario:
         self.memory = int(keys.get("memory", 1024))
         self.coldplug = keys.get("coldplug", "yes")
         self.long = "long" in keys
+        self.modules = keys.get("modules", "no") == "yes"
+        self.init = "".join(self.known(keys.get("init", ""), ("systemd",), "init"))
 
     def known(self, words, those, what):
         for word in words.split():
@@ -127,6 +129,10 @@ class Kernel:
         if not self.vmlinux.exists():
             self.unpack()
         self.initrd = output_of([HERE / "initrd", self.dir, "bed", HERE / "initrd-init", *MODULES])
+
+    def adversaries(self):
+        """The folder with the modules of adversary/ for it, built if need be."""
+        return output_of([HERE / "modules", self.name])
 
     def unpack(self):
         """Make vmlinux: QEMU starts an unpacked kernel directly, without firmware, 3 s sooner than the packed one."""
@@ -207,7 +213,8 @@ class Guest:
                     image.truncate(IMAGE_SIZE)
         env = {"TOP": TOP, "KERNEL": self.kernel.name, "KERNEL_DIR": self.kernel.dir, "SCENARIO": self.scenario.path,
                "HOOK": os.environ.get("HOOK", TOP / "build/pvebind-hook"), "COLDPLUG": self.scenario.coldplug,
-               "SHELL_ON": "yes" if self.shell else "no"}
+               "INIT": self.scenario.init, "SHELL_ON": "yes" if self.shell else "no",
+               "ADVERSARY": self.kernel.adversaries() if self.scenario.modules else ""}
         (self.out / "env").write_text("".join(f"{k}={shlex.quote(str(v))}\n" for k, v in env.items()))
         self.ctl, ctl = socket.socketpair()
         self.qmp, qmp = socket.socketpair()

@@ -144,6 +144,39 @@ no_new_id() {
 	case $err in *'No such device'*) ;; *) echo "$err"; return 1 ;; esac
 }
 
+# --- the adversary: modules of tests/vm/adversary, in a scenario with `#: modules yes` ------------------------------
+
+# adversary MODULE [PARAMETER=VALUE…] - load adversary, deadcard, nvidia, nvidia_modeset, nvidia_drm or nvidia_uvm
+adversary() {
+	[ -n "$ADVERSARY" ] || { echo "the scenario has no line '#: modules yes'"; return 1; }
+	insmod "$ADVERSARY/$1.ko" "${@:2}" || return
+	case $1 in nvidia*) nvidia_nodes ;; esac
+}
+# Device nodes, as nvidia-modprobe makes them; like the real ones they stay when the modules go.
+nvidia_nodes() {
+	local f key minor major
+	for f in /proc/driver/nvidia/gpus/*/information; do
+		[ -e "$f" ] || continue
+		minor=$(awk '/^Device Minor/ { print $3 }' "$f")
+		[ -e "/dev/nvidia$minor" ] || mknod -m 666 "/dev/nvidia$minor" c 195 "$minor"
+	done
+	while read -r major key; do
+		case $key in
+		nvidiactl) minor=255 ;;
+		nvidia-modeset) minor=254 ;;
+		nvidia-uvm) minor=0 ;;
+		*) continue ;;
+		esac
+		rm -f "/dev/$key"
+		mknod -m 666 "/dev/$key" c "$major" "$minor"
+	done </proc/devices
+}
+# set_param MODULE NAME VALUE / get_param MODULE NAME - a parameter of a loaded module
+set_param() { echo "$3" >"/sys/module/$1/parameters/$2"; }
+get_param() { cat "/sys/module/$1/parameters/$2"; }
+# in_d_state PID - it sleeps in the kernel, beyond the reach of any signal
+in_d_state() { [ "$(awk '/^State/ { print $2 }' "/proc/$1/status")" = D ]; }
+
 # --- the state of the host ----------------------------------------------------------------------------------------
 
 # state - everything a lend and its return must leave as it was, as text. With few processes: a fork is dear in here.
@@ -178,9 +211,11 @@ state() {
 		case $d in "/proc/$$" | "/proc/$BASHPID") continue ;; esac
 		# The kernel's own modprobe, for what is below a device that just came home.
 		[ "$line" != "$(command -v kmod)" ] || continue
+		# udev's helpers do, too.
+		case $line in */udevadm | */systemd-udevd) continue ;; esac
 		[ ! -d "$d" ] || echo "process ${d#/proc/} $line"
 	done <<<"$list"
-	find /proc/1/fd/ -type l -printf 'init-fd %f %l\n' | sort
+	[ -d /run/systemd/system ] || find /proc/1/fd/ -type l -printf 'init-fd %f %l\n' | sort
 }
 # snap NAME - keep the state of the host under NAME
 snap() { state >"$OUT/state-$1"; }

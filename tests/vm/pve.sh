@@ -123,7 +123,7 @@ pve_lock() { exec 8>"/run/lock/qemu-server/lock-$1.conf" && flock 8; }
 pve_unlock() { exec 8>&-; }
 
 # pve_start VMID [QEMU ARGUMENT…] - `qm start`. Without arguments the VM is paused and has nothing but its devices,
-# which is a real holder of them in 1 to 2 s.
+# which is a real holder of them in 1 to 2 s. PVE_OLD=yes: as versions did that had no VMID.cleanup.
 pve_start() {
 	local status
 	pve_lock "$1"
@@ -174,7 +174,7 @@ pve_start_locked() {
 		return 1
 	fi
 	pve_reserve "$vmid" "pid:$(<"/run/qemu-server/$vmid.pid")" "${addresses[@]}"
-	: >"/run/qemu-server/$vmid.cleanup"
+	[ "${PVE_OLD:-no}" = yes ] || : >"/run/qemu-server/$vmid.cleanup"
 	pve_hook "$vmid" post-start || echo "warning: hookscript error for $vmid on post-start"
 }
 
@@ -216,6 +216,8 @@ pve_after() {
 	[ -e "/run/qemu-server/$1.cleanup" ] || return 0
 	rm -f "/run/qemu-server/$1.cleanup"
 	pve_hook "$1" post-stop || echo "warning: hookscript error for $1 on post-stop"
+	# Its guard sees that, and ends, in its own time; a scenario that compares processes must not see it go.
+	[ -e "/run/pvebind/$1.journal" ] || wait_for 10 test ! -e "/run/pvebind/$1.guard"
 }
 
 # pve_cleanup VMID - `qm cleanup`, which qmeventd calls when a guest powered itself off: no pre-stop

@@ -60,7 +60,7 @@ bad "an indented line" '[vm 100]\nreset = auto\n  none\n' '3'
 bad "a NUL byte" '[vm 100]\nreset = au\000to\n' '2.*NUL'
 bad "a broken header" '[vm 100\nreset = auto\n' '1'
 bad "a bad value" '[vm 100]\nreset = hard\n' '2.*hard'
-bad "a key that is not there yet" '[vm 100]\nstop-units = x.service\n' '2.*not yet'
+bad "a unit that is none" '[vm 100]\nstop-units = x\n' '2.*is no unit to stop'
 printf '[vm 100]\nreset = auto\n' >$ini
 chmod 666 $ini
 wrong 3 "INI that others can write" "$ini can be written by others"

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PVEBIND_SEED_H
+#define PVEBIND_SEED_H
+
+#include "../conf/front.h"
+
+/* Have a guard started for a lend that has begun, without waiting for it. As front.begun wants it. */
+void seed_sow(struct front *front, unsigned vmid, uint64_t generation);
+
+#endif

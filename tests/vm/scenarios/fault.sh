@@ -1,0 +1,10 @@
+#: summary writes to sysfs and of state that fail, a sample: undone, told in a line, status 1; or brought home by recover
+#: devices gpu edu
+#: timeout 600
+# shellcheck shell=bash
+
+. tests/vm/sweep.sh
+sweep_setup
+sweep "24 writes of pre-start fail" fault pre-start --sample 24
+sweep "12 writes of post-stop fail" fault post-stop --sample 12
+same_as before "everything is as it was"

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tracer [-p PROC -c CALL -n N -a ACTION] -o FD COMMAND… - run COMMAND, list each state-changing system call of it
+ * and of all that it forks, and strike at one of them. For tests/vm/sweep.
+ *
+ * PROC is "hook" for COMMAND itself, "worker" for what it forks, and its own name for what calls itself otherwise or is
+ * another program: which worker comes first to what they share is chance, and what they do not share has the device's
+ * address in it. CALL is the system call, what it is done to, and what is written, as listed:
+ * "write /sys/bus/pci/drivers/vfio-pci/bind 0000:01:00.0". N counts equal calls of one PROC from 1. ACTION:
+ *   kill      SIGKILL to the process, before the call has its effect
+ *   after     the same, after it
+ *   killall   before it, to all processes at once
+ *   NUMBER    the call has no effect, and fails with that errno
+ *
+ * Lines to FD, as it happens: "call PROC CALL", "hit PROC", "ended STATUS" (COMMAND has; as the shell counts it),
+ * "idle" (nothing stirs any more, though some still live: a guard). Its end: all are gone.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/time.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "call.h"
+
+#define PROCS_MAX 256
+#define TEXT_MAX 64
+#define IDLE_MS 300
+
+struct proc {
+	pid_t pid;
+	bool in_call;       /* between a system call's entry and its exit */
+	bool fail, die;     /* at that exit */
+};
+
+static struct proc procs[PROCS_MAX];
+static size_t num_procs;
+static FILE *out;
+static const char *at_proc, *at_call, *at_action;
+static int at_count = 1, at_errno;
+static pid_t first;          /* COMMAND; 0 when it has ended */
+static char first_comm[16];
+static bool over; /* all were killed: so is whoever turns up now */
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(out, fmt, ap);
+	va_end(ap);
+	fputc('\n', out);
+	fflush(out);
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "tracer: %s: %s\n", what, strerror(errno));
+	exit(125);
+}
+
+/* ---- striking ---- */
+
+static void all_kill(void)
+{
+	over = true;
+	for (size_t i = 0; i < num_procs; i++)
+		kill(procs[i].pid, SIGKILL);
+}
+
+/* A call that is to have no effect gets a number that is none. */
+static void call_skip(struct proc *p, struct user_regs_struct *r)
+{
+	r->orig_rax = ~0ull;
+	ptrace(PTRACE_SETREGS, p->pid, NULL, r);
+}
+
+static void strike(struct proc *p, struct user_regs_struct *r)
+{
+	say("hit %d", p->pid);
+	if (!strcmp(at_action, "after")) {
+		p->die = true;
+		return;
+	}
+	call_skip(p, r);
+	p->fail = at_errno;
+	if (!strcmp(at_action, "killall"))
+		all_kill();
+	else if (!at_errno)
+		kill(p->pid, SIGKILL);
+}
+
+static void proc_name(const struct proc *p, char name[TEXT_MAX])
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(name, TEXT_MAX, p->pid == first ? "hook" : "worker");
+	if (p->pid == first)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/comm", p->pid);
+	f = fopen(path, "r");
+	if (f && fgets(path, sizeof(path), f)) {
+		path[strcspn(path, "\n")] = '\0';
+		if (strcmp(path, first_comm) != 0)
+			snprintf(name, TEXT_MAX, "%s", path);
+	}
+	if (f)
+		fclose(f);
+}
+
+static void call_entered(struct proc *p)
+{
+	struct user_regs_struct r;
+	char name[TEXT_MAX], call[CALL_MAX];
+
+	if (ptrace(PTRACE_GETREGS, p->pid, NULL, &r) < 0 || !call_describe(p->pid, &r, call))
+		return;
+	proc_name(p, name);
+	say("call %s %s", name, call);
+	if (at_proc && !strcmp(name, at_proc) && !strcmp(call, at_call) && --at_count == 0)
+		strike(p, &r);
+}
+
+static void call_left(struct proc *p)
+{
+	struct user_regs_struct r;
+
+	if (p->die)
+		kill(p->pid, SIGKILL);
+	if (!p->fail || ptrace(PTRACE_GETREGS, p->pid, NULL, &r) < 0)
+		return;
+	p->fail = false;
+	r.rax = (unsigned long long)-(long long)at_errno;
+	ptrace(PTRACE_SETREGS, p->pid, NULL, &r);
+}
+
+/* ---- following ---- */
+
+static struct proc *proc_of(pid_t pid)
+{
+	for (size_t i = 0; i < num_procs; i++)
+		if (procs[i].pid == pid)
+			return &procs[i];
+	return NULL;
+}
+
+static void proc_add(pid_t pid)
+{
+	if (num_procs == PROCS_MAX)
+		die("too many processes");
+	procs[num_procs++] = (struct proc){ .pid = pid };
+}
+
+static void forked(pid_t parent)
+{
+	unsigned long pid = 0;
+
+	ptrace(PTRACE_GETEVENTMSG, parent, NULL, &pid);
+	if (proc_of((pid_t)pid))
+		ptrace(PTRACE_SYSCALL, (pid_t)pid, NULL, NULL);
+	else
+		proc_add((pid_t)pid);
+}
+
+static void stopped(pid_t pid, int status)
+{
+	struct proc *p = proc_of(pid);
+	int signal = WSTOPSIG(status), give = 0;
+
+	if (!p) {
+		proc_add(pid); /* stays stopped until forked() knows of it */
+		if (over)
+			kill(pid, SIGKILL);
+		return;
+	}
+	if (signal == (SIGTRAP | 0x80)) {
+		p->in_call = !p->in_call;
+		if (p->in_call)
+			call_entered(p);
+		else
+			call_left(p);
+	} else if (status >> 16 == PTRACE_EVENT_FORK || status >> 16 == PTRACE_EVENT_VFORK ||
+		   status >> 16 == PTRACE_EVENT_CLONE) {
+		forked(pid);
+	} else if (status >> 16 == 0 && signal != SIGSTOP) {
+		give = signal == SIGTRAP ? 0 : signal;
+	}
+	ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(long)give);
+}
+
+static void ended(pid_t pid, int status)
+{
+	struct proc *p = proc_of(pid);
+
+	if (p)
+		*p = procs[--num_procs];
+	if (pid == first) {
+		say("ended %d", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+		first = 0;
+	}
+}
+
+/* Nobody works, in the kernel neither. */
+static bool all_sleep(void)
+{
+	char path[64], text[256] = "", *p;
+
+	for (size_t i = 0; i < num_procs; i++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", procs[i].pid);
+		f = fopen(path, "r");
+		if (!f)
+			return false;
+		p = fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
+		fclose(f);
+		if (!p || p[2] != 'S')
+			return false;
+	}
+	return true;
+}
+
+static void alarm_rang(int number)
+{
+	(void)number;
+}
+
+static void alarm_set(void)
+{
+	struct itimerval timer = { .it_value.tv_usec = IDLE_MS * 1000, .it_interval.tv_usec = IDLE_MS * 1000 };
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void follow(void)
+{
+	bool idle = false, quiet = false;
+	int status;
+	pid_t pid;
+
+	for (;;) {
+		pid = waitpid(-1, &status, __WALL);
+		if (pid < 0 && errno != EINTR)
+			return;
+		if (pid < 0) {
+			/* Nothing since the last ring, and the command is gone. */
+			if (!first && quiet && !idle && all_sleep())
+				say("idle"), idle = true;
+			quiet = true;
+			continue;
+		}
+		quiet = idle = false;
+		if (WIFSTOPPED(status))
+			stopped(pid, status);
+		else
+			ended(pid, status);
+	}
+}
+
+static void command_start(char **argv)
+{
+	first = fork();
+	if (first < 0)
+		die("fork");
+	if (first == 0) {
+		fclose(out);
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		execv(argv[0], argv);
+		die(argv[0]);
+	}
+	waitpid(first, NULL, 0);
+	ptrace(PTRACE_SETOPTIONS, first, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+	       PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL);
+	proc_add(first);
+	ptrace(PTRACE_SYSCALL, first, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = { .sa_handler = alarm_rang };
+	int option;
+
+	while ((option = getopt(argc, argv, "+p:c:n:a:o:")) > 0) {
+		switch (option) {
+		case 'p': at_proc = optarg; break;
+		case 'c': at_call = optarg; break;
+		case 'n': at_count = atoi(optarg); break;
+		case 'a': at_action = optarg; break;
+		case 'o': out = fdopen(atoi(optarg), "w"); break;
+		default: return 2;
+		}
+	}
+	if (!out || optind == argc || (at_proc && (!at_call || !at_action)))
+		return 2;
+	at_errno = at_action ? atoi(at_action) : 0;
+	sigaction(SIGALRM, &action, NULL);
+	snprintf(first_comm, sizeof(first_comm), "%s", basename(argv[optind]));
+	command_start(argv + optind);
+	alarm_set();
+	follow();
+	return 0;
+}
