@@ -3,7 +3,7 @@
 #: qemu -device edu,id=edu2,bus=rp6
 #: modules yes
 #: kernels 6.1 6.12 7
-#: timeout 300
+#: timeout 420
 # shellcheck shell=bash
 
 CARD=0000:05:00.0 OTHER=0000:06:00.0

@@ -112,7 +112,7 @@ pct start 105
 wait_for 10 has_open "$(pct_pid 105)" "$card"
 stop 'stop-units = always.service
 stop-containers = 105
-device-timeout = 6s'
+device-timeout = 15s'
 first=$(unit_pid always)
 fails_with 1 "a container that does not end is not killed" pve_hook 100 pre-start
 like "it is named" "$HOOK_OUT$HOOK_ERR" "cannot stop container 105: command 'lxc-stop -n 105 .* failed"
@@ -128,13 +128,14 @@ echo "sleep infinity 7<$card & exec sleep infinity" >/run/unit-player
 systemctl daemon-reload
 systemctl start player
 stop 'stop-units = player.service
-device-timeout = 6s'
+device-timeout = 15s'
 left() { pgrep -f 'sleep infinity' --cgroup /system.slice/player.service | grep -vx "$(unit_pid player)"; }
 wait_for 10 left
 fails_with 1 "what is left of a unit is in the way" pve_hook 100 pre-start
 like "it is named" "$HOOK_OUT$HOOK_ERR" "the devices are in use still: sleep \(pid [0-9]+, player.service\) has $card open"
 ok "the unit runs again" unit_is player active
-systemctl kill --signal=KILL player
+sed -i '/^KillMode/d' /etc/systemd/system/player.service
+systemctl daemon-reload
 systemctl stop player
 rm /etc/systemd/system/player.service
 

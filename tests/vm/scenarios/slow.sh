@@ -22,6 +22,7 @@ phase() {
 home() { [ "$(driver "$1")" = adversary ]; }
 
 adversary adversary
+modprobe -a vfio-pci vfio_iommu_type1 # not what is measured
 snap before
 
 # --- slow ---
