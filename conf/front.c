@@ -17,11 +17,13 @@ static const char *const prefixes[] = {
 
 static void line_say(void *data, enum pvb_level level, const char *line)
 {
-	const struct front *front = data;
+	struct front *front = data;
 	FILE *to = level <= PVB_WARNING && front->errors ? front->errors : front->out;
 
 	if (level == PVB_DEBUG && !front->verbose)
 		return;
+	if (level == PVB_ERROR)
+		snprintf(front->error, sizeof(front->error), "%s", line);
 	fprintf(to, "pvebind: %s%s\n", prefixes[level], line);
 	fflush(to);
 	/* A test's tree has no place in the machine's log. */
@@ -51,7 +53,9 @@ void front_close(struct front *front)
 
 enum front_status front_fail(struct front *front, const struct pvb_err *err, enum front_status fallback)
 {
-	line_say(front, PVB_ERROR, err->text);
+	/* What failed has often been said where it failed. */
+	if (strcmp(front->error, err->text) != 0)
+		line_say(front, PVB_ERROR, err->text);
 	return err->code == -PVB_EATTENTION ? FRONT_ATTENTION : fallback;
 }
 

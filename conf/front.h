@@ -31,6 +31,7 @@ struct front {
 	bool verbose;              /* debug lines too */
 	/* Start a guard: the VM's lend has begun, and settings.guard says so. NULL: nobody watches (by hand). Must not block. */
 	void (*begun)(struct front *front, unsigned vmid, uint64_t generation);
+	char error[512];           /* the last that was said */
 };
 
 /* Open the context; lines go to front->out, each at once, and on the real machine to the system's log

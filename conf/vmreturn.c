@@ -84,6 +84,9 @@ static bool stop_confirm(void *data, const struct pvb_lend *lend, unsigned *flag
 		return false;
 	}
 	*flags = a->stop ? stop_flags(a->front, a->vmid, lend) : PVB_RETURN_HOME;
+	/* Units and containers that were stopped for it are not started on a host that goes down. */
+	if (conf_vmstate_shutting_down(a->front->ctx))
+		*flags |= PVB_RETURN_NO_START;
 	return true;
 }
 

@@ -253,10 +253,23 @@ static int hook_run(struct guard *g, enum vmguard_why why)
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* A QEMU that ends with a big guest lets go of its devices only after a while: who acts would wait with the lend locked. */
+static void closed_await(struct guard *g)
+{
+	struct pvb_err err;
+
+	if (pvb_lend_wait_closed(g->front.ctx, g->name, WORK_MS, &err) < 0)
+		pvb_log(g->front.ctx, PVB_NOTICE, "VM %u: %s", g->vmid, err.text);
+}
+
 static void step_act(struct guard *g, enum vmguard_why why)
 {
-	int64_t began = now_ms();
-	int status = hook_run(g, why);
+	int64_t began;
+	int status;
+
+	closed_await(g);
+	began = now_ms();
+	status = hook_run(g, why);
 
 	vmguard_has_tried(&g->mind, status != FRONT_DONE && status != FRONT_REFUSED, now_ms() - began);
 }

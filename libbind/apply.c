@@ -10,6 +10,7 @@
 
 #include "internal.h"
 
+#define CANCEL_NS 1500000000 /* for what is being done when somebody asks to stop */
 #define KILL_WAIT_NS 200000000 /* a killed process that is not gone by then sleeps uninterruptibly */
 
 struct apply {
@@ -18,6 +19,7 @@ struct apply {
 	size_t num_workers;
 	bool home;                  /* the way home: goes on after failures */
 	bool left;                  /* … but the time was over */
+	bool hurried;               /* somebody asked to stop: there is little time left */
 	bool *device_failed;
 	struct pvb_err *err;        /* the first failure */
 };
@@ -232,9 +234,25 @@ static bool workers_running(const struct apply *a)
 	return false;
 }
 
+/* Who is asked to stop answers within five seconds: two for what it is at, the rest for the way home. */
+static void hurry(struct apply *a, int64_t ns)
+{
+	int64_t until = pvb_now_ns() + ns;
+
+	a->hurried = true;
+	if (until < a->run.deadline_ns)
+		a->run.deadline_ns = until;
+	for (size_t i = 0; i < a->num_workers; i++)
+		if (until < a->workers[i].deadline_ns)
+			a->workers[i].deadline_ns = until;
+}
+
 static void cancelled(struct apply *a)
 {
-	if (*a->run.cancel || a->home)
+	if (a->hurried)
+		return;
+	hurry(a, a->home ? PVB_CANCEL_HOME_NS : CANCEL_NS);
+	if (a->home)
 		return;
 	*a->run.cancel = 1;
 	failure_keep(a, -1, -ECANCELED, "asked to stop: undoing what was done");
@@ -250,7 +268,7 @@ static int round_wait(struct apply *a)
 	if (!fds)
 		return -ENOMEM;
 	fds[0] = (struct pollfd){ .fd = a->run.out[0], .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = *a->run.cancel || a->home ? -1 : a->run.ctx->cancel_fd, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = a->hurried ? -1 : a->run.ctx->cancel_fd, .events = POLLIN };
 	for (size_t i = 0; i < a->num_workers; i++)
 		fds[2 + i] = (struct pollfd){ .fd = a->workers[i].running ? a->workers[i].pidfd : -1, .events = POLLIN };
 	r = pvb_poll(fds, n, next_deadline(a));

@@ -28,27 +28,27 @@ static int refusals_say(struct pvb_session *s, const struct pvb_plan *plan, stru
 	return pvb_err_set(err, -EBUSY, "%s: nothing was lent and nothing changed (%u reasons, see above)", s->label, standing);
 }
 
-/* A failed lend undoes itself, also when it failed because it was asked to stop: that wish has been heard. The
- * first error is the one to tell, unless something is not home. */
-static int lend_undo(struct pvb_session *s, struct pvb_err *err)
-{
-	struct pvb_err second = { .code = 0 };
-	int cancel_fd = s->ctx->cancel_fd;
-
-	pvb_log(s->ctx, PVB_WARNING, "%s: bringing home what was moved", s->label);
-	s->ctx->cancel_fd = -1;
-	if (pvb_home_bring(s, &second) < 0)
-		pvb_err_set(err, -PVB_EATTENTION, "%s", second.text);
-	s->ctx->cancel_fd = cancel_fd;
-	return err->code;
-}
-
 /* Asked to stop after the last wait: who asked is gone, and nobody else would end the lend. */
 static bool cancel_pending(const struct pvb_session *s)
 {
 	struct pollfd cancel = { .fd = s->ctx->cancel_fd, .events = POLLIN };
 
 	return poll(&cancel, 1, 0) == 1;
+}
+
+/* A failed lend undoes itself. A wish to stop must not end that half-way; it only leaves it less time. The first error is
+ * the one to tell, unless something is not home. */
+static int lend_undo(struct pvb_session *s, struct pvb_err *err)
+{
+	struct pvb_err second = { .code = 0 };
+	int64_t soon_ns = pvb_now_ns() + PVB_CANCEL_HOME_NS;
+
+	pvb_log(s->ctx, PVB_WARNING, "%s: bringing home what was moved", s->label);
+	if (cancel_pending(s) && soon_ns < s->limit_ns)
+		s->limit_ns = soon_ns;
+	if (pvb_home_bring(s, &second) < 0)
+		pvb_err_set(err, -PVB_EATTENTION, "%s", second.text);
+	return err->code;
 }
 
 static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
@@ -59,9 +59,9 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 
 	if (r < 0)
 		return r;
-	r = pvb_session_claim(s, err);
-	if (r == 0 && s->ctx->begun)
+	if (s->ctx->begun)
 		s->ctx->begun(s->ctx->begun_data, s->name, plan->journal.lend.generation);
+	r = pvb_session_claim(s, err);
 	if (r == 0)
 		r = pvb_apply(s->ctx, plan, journal_fd, s->lock_fds, s->deadline_ns, NULL, err);
 	if (r == 0 && cancel_pending(s))

@@ -112,7 +112,7 @@ static int driver_bind(struct pvb_step *step, const char *driver, struct pvb_err
 	/* Its probe may say ENOENT, too. */
 	if (written == -ENOENT && !driver_registered(step->ctx, driver))
 		return pvb_err_set(err, -ENOENT, "the driver %s is not there: its module is missing or could not be loaded", driver);
-	return pvb_err_set(err, written < 0 ? written : -EIO, "%s did not take it: %s; dmesg may say why", driver,
+	return pvb_err_set(err, written < 0 ? written : -EIO, "%s did not take it (/%s): %s; dmesg may say why", driver, path,
 			   written < 0 ? strerror(-written) : "the kernel shows no driver");
 }
 
@@ -128,7 +128,7 @@ static int driver_unbind(struct pvb_step *step, const char *driver, struct pvb_e
 		return r;
 	if (!*now)
 		return 0;
-	return pvb_err_set(err, written < 0 ? written : -EBUSY, "%s does not let it go: %s", now,
+	return pvb_err_set(err, written < 0 ? written : -EBUSY, "%s does not let it go (/%s): %s", now, path,
 			   written < 0 ? strerror(-written) : "the kernel still shows it bound");
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What one PCI function is, read from sysfs without ever taking its device lock. */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -192,36 +193,70 @@ static size_t overrides_receive(struct pvb_function *fns, size_t n, int fd)
 
 /* While a driver's remove() hangs, even reading driver_override hangs, unkillably: so a child
  * reads, and a new one goes on behind the function that the first got stuck at. */
+/* One that hangs would take a child more with it at each look. */
+static size_t stuck_skip(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n)
+{
+	char what[320];
+	size_t i = 0;
+
+	for (; i < n && pvb_stuck_check(ctx, &fns[i].addr, what, sizeof(what)) < 0; i++)
+		fns[i].override_unknown = true;
+	return i;
+}
+
+/* How many come before the next one that hangs. */
+static size_t stuck_find(struct pvb_ctx *ctx, const struct pvb_function *fns, size_t n)
+{
+	char what[320];
+	size_t i = 0;
+
+	while (i < n && pvb_stuck_check(ctx, &fns[i].addr, what, sizeof(what)) == 0)
+		i++;
+	return i;
+}
+
+/* By one child, as far as it comes. *got: how many there are behind. */
+static int overrides_ask(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n, size_t *got)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		pvb_stdio_leave();
+		overrides_send(ctx, fns, n, fds[1]);
+		_exit(0);
+	}
+	close(fds[1]);
+	*got = pid > 0 ? overrides_receive(fns, n, fds[0]) : 0;
+	close(fds[0]);
+	if (pid < 0)
+		return -EAGAIN;
+	if (*got < n) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, WNOHANG);
+		fns[(*got)++].override_unknown = true;
+	} else {
+		waitpid(pid, NULL, 0);
+	}
+	return 0;
+}
+
 int pvb_overrides_read(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n)
 {
 	while (n > 0) {
-		size_t got;
-		int fds[2];
-		pid_t pid;
+		size_t got = stuck_skip(ctx, fns, n), more = 0;
+		int r = 0;
 
-		if (pipe(fds) < 0)
-			return -errno;
-		pid = fork();
-		if (pid == 0) {
-			close(fds[0]);
-			pvb_stdio_leave();
-			overrides_send(ctx, fns, n, fds[1]);
-			_exit(0);
-		}
-		close(fds[1]);
-		got = pid > 0 ? overrides_receive(fns, n, fds[0]) : 0;
-		close(fds[0]);
-		if (pid < 0)
-			return -EAGAIN;
-		if (got < n) {
-			kill(pid, SIGKILL);
-			waitpid(pid, NULL, WNOHANG);
-			fns[got++].override_unknown = true;
-		} else {
-			waitpid(pid, NULL, 0);
-		}
-		fns += got;
-		n -= got;
+		if (got < n)
+			r = overrides_ask(ctx, fns + got, stuck_find(ctx, fns + got, n - got), &more);
+		if (r < 0)
+			return r;
+		fns += got + more;
+		n -= got + more;
 	}
 	return 0;
 }

@@ -6,7 +6,13 @@
 
 static int groups_wait(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
 {
-	int r = pvb_lend_groups_wait(s->ctx, &plan->journal.lend, s->deadline_ns);
+	/* What was never lent nobody has open: an undo is not to be stopped. */
+	bool undo = plan->journal.lend.state == PVB_LENDING;
+	int cancel_fd = s->ctx->cancel_fd, r;
+
+	s->ctx->cancel_fd = undo ? -1 : cancel_fd;
+	r = pvb_lend_groups_wait(s->ctx, &plan->journal.lend, undo ? s->limit_ns : s->deadline_ns);
+	s->ctx->cancel_fd = cancel_fd;
 
 	if (r == -ETIMEDOUT)
 		return pvb_err_set(err, -EBUSY, "%s: a process still has the devices open through /dev/vfio; they stay lent; end it, then: pvebind return %s",

@@ -173,7 +173,8 @@ struct pvb_holders {
 	int hung_at;                  /* … and was then at this process */
 };
 /* Who has one of the nodes open or mapped. Walks proc below the root, in a child that may spend 2 s on a process,
- * 10 s in all. A node of one number is the same under any name. Ask for all nodes at once: the walk costs some 20 us a process. */
+ * 10 s in all. A node of one number is the same under any name. Ask for all nodes at once: the walk costs some 60 us a
+ * process on a slow machine, and 100 where one of the nodes can be mapped. */
 int pvb_holders_find(struct pvb_ctx *ctx, const struct pvb_nodes *nodes, struct pvb_holders *holders) PVB_MUST_CHECK;
 void pvb_holders_clear(struct pvb_holders *holders);
 /* Whether there may be more of them than were found: "2 processes could not be looked into" into buf; else false. */
@@ -346,6 +347,8 @@ int pvb_journal_renewal(int fd, uint64_t generation) PVB_MUST_CHECK;
 int pvb_journal_override(int fd, size_t device, const char *override) PVB_MUST_CHECK;
 int pvb_journal_settings(int fd, const struct pvb_settings *settings) PVB_MUST_CHECK;
 int pvb_journal_remove(struct pvb_ctx *ctx, const char *name) PVB_MUST_CHECK;
+/* Remove what a writer of a journal has left that died before it was one; the lend's lock is held. */
+void pvb_journal_part_remove(struct pvb_ctx *ctx, const char *name);
 /* "run/pvebind/100.journal" into path, which is returned. */
 const char *pvb_journal_path(const char *name, char path[PVB_PATH_MAX]);
 /* "100.lock": the lend's lock. */
@@ -568,6 +571,8 @@ int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker) PVB_MUST_CH
 int pvb_op_worker(const struct pvb_plan *plan, const struct pvb_op *op);
 /* Whether what the worker does can hang in device i: then it keeps that device's lock, and marks it stuck. */
 bool pvb_worker_touches(const struct pvb_run *run, const struct pvb_worker *worker, size_t i);
+
+#define PVB_CANCEL_HOME_NS 2500000000 /* for the way home of who was asked to stop */
 
 /* ---- apply.c ------------------------------------------------------------------------------------------- */
 /* Run a plan's operations stage by stage, a worker per device. A lend stops at the first stage with a

@@ -198,6 +198,18 @@ static int plan_write(struct pvb_ctx *ctx, int fd, const struct pvb_journal *j)
 	return r == 0 ? pvb_journal_state(fd, PVB_LENDING, 0) : r;
 }
 
+#define PART ".part"
+
+/* A journal becomes one by its rename: what its writer died over has never counted. */
+void pvb_journal_part_remove(struct pvb_ctx *ctx, const char *name)
+{
+	_cleanup_close_ int dir = pvb_open(ctx, PVB_STATE_DIR, O_RDONLY | O_DIRECTORY);
+	char file[PVB_NAME_MAX];
+
+	if (dir >= 0 && pvb_format(file, sizeof(file), "%s.journal" PART, name) == 0)
+		unlinkat(dir, file, 0);
+}
+
 int pvb_journal_create(struct pvb_ctx *ctx, const struct pvb_journal *j, struct pvb_err *err)
 {
 	_cleanup_close_ int dir = pvb_open(ctx, PVB_STATE_DIR, O_RDONLY | O_DIRECTORY);
@@ -205,7 +217,7 @@ int pvb_journal_create(struct pvb_ctx *ctx, const struct pvb_journal *j, struct 
 	int fd, r;
 
 	pvb_journal_path(j->lend.name, path);
-	snprintf(part, sizeof(part), "%.400s.part", path);
+	snprintf(part, sizeof(part), "%.400s" PART, path);
 	fd = pvb_openat(ctx, part, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW, 0600);
 	r = fd < 0 ? fd : plan_write(ctx, fd, j);
 	if (r == 0 && dir < 0)

@@ -68,13 +68,15 @@ int pvb_device_holder(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *bu
 int pvb_lend_groups_wait(struct pvb_ctx *ctx, const struct pvb_lend *lend, int64_t deadline_ns)
 {
 	_cleanup_free_ int *groups = calloc(lend->num_devices ? lend->num_devices : 1, sizeof(*groups));
+	char what[320];
 	size_t n = 0;
 
 	if (!groups)
 		return -ENOMEM;
 	for (size_t i = 0; i < lend->num_devices; i++) {
 		const struct pvb_home *home = &lend->devices[i];
-		bool known = home->stays || home->group < 0;
+		/* Who hangs in a slot's reset has its groups open, and would be waited for in vain. */
+		bool known = home->stays || home->group < 0 || pvb_stuck_check(ctx, &home->addr, what, sizeof(what)) < 0;
 
 		for (size_t k = 0; k < n; k++)
 			known = known || groups[k] == home->group;

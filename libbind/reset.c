@@ -88,7 +88,7 @@ static int function_reset(struct pvb_ctx *ctx, const struct pvb_addr *addr, cons
 		return pvb_err_set(err, -ENOTTY, "%s cannot be reset by itself: the kernel's way for it (%s) does not work here",
 				   text, how);
 	if (r < 0)
-		return pvb_err_set(err, r, "cannot reset %s (%s): %s", text, *how ? how : "as the kernel chooses",
+		return pvb_err_set(err, r, "cannot reset %s (%s, by /%s): %s", text, *how ? how : "as the kernel chooses", path,
 				   strerror(-r));
 	/* A VF's ids read as 0xffff always (SR-IOV 3.4.1). */
 	if (pvb_sysfs_exists(ctx, pvb_device_path(addr, "physfn", path)))

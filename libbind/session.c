@@ -21,6 +21,7 @@ int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, i
 		return pvb_err_set(err, -EBUSY, "another pvebind is working on %s: wait for it to end (see: pvebind status)", label);
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot lock /" PVB_STATE_DIR "/%s: %s", lock, strerror(-r));
+	pvb_journal_part_remove(ctx, name);
 	return 0;
 }
 

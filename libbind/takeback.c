@@ -110,6 +110,27 @@ static int recover_one(struct pvb_ctx *ctx, const char *name, unsigned *recovere
 	return r;
 }
 
+/* Journals that never came to be. */
+static void parts_remove(struct pvb_ctx *ctx)
+{
+	static const char suffix[] = ".journal.part";
+	_cleanup_strv_ char **files = NULL;
+	struct pvb_err ignored;
+	struct pvb_session s;
+
+	if (pvb_sysfs_list(ctx, PVB_STATE_DIR, &files) < 0)
+		return;
+	for (char **file = files; *file; file++) {
+		size_t n = strlen(*file);
+
+		if (n < sizeof(suffix) || strcmp(*file + n - (sizeof(suffix) - 1), suffix) != 0)
+			continue;
+		(*file)[n - (sizeof(suffix) - 1)] = '\0';
+		if (pvb_session_open(ctx, *file, *file, 0, &s, &ignored) == 0)
+			pvb_session_close(&s); /* its opening did it */
+	}
+}
+
 int pvb_recover(struct pvb_ctx *ctx, const char *name, unsigned *recovered, struct pvb_err *err)
 {
 	_cleanup_strv_ char **names = NULL;
@@ -125,6 +146,7 @@ int pvb_recover(struct pvb_ctx *ctx, const char *name, unsigned *recovered, stru
 	for (char **each = names; each && *each; each++)
 		if (recover_one(ctx, *each, &count, &one) < 0 && !err->code)
 			*err = one;
+	parts_remove(ctx);
 	if (recovered)
 		*recovered = count;
 	return r < 0 ? r : err->code;

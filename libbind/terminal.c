@@ -91,7 +91,7 @@ static int vtcon_set(struct pvb_ctx *ctx, const char *vtcon, bool bind, struct p
 	if (r >= 0)
 		r = pvb_sysfs_write(ctx, path, bind ? "1" : "0");
 	if (r < 0)
-		return pvb_err_set(err, r, "cannot %s the console's %s: %s", what, vtcon, strerror(-r));
+		return pvb_err_set(err, r, "cannot %s the console's %s (/%s): %s", what, vtcon, path, strerror(-r));
 	r = vtcon_bound(ctx, vtcon);
 	if (r == bind || (r == -ENOENT && !bind))
 		return 0;

@@ -177,7 +177,7 @@ static void failed_writes_are_told(void **state)
 	ft_preset_gpu(h->t);
 	ft_fault(h->t, "*vtcon1/bind 0 EBUSY");
 	assert_int_equal(pvb_console_release(h->ctx, "vtcon1", &h->err), -EBUSY);
-	assert_string_equal(h->err.text, "cannot unbind the console's vtcon1: Device or resource busy");
+	assert_string_equal(h->err.text, "cannot unbind the console's vtcon1 (/sys/class/vtconsole/vtcon1/bind): Device or resource busy");
 	ft_faults_clear(h->t);
 	ft_fault(h->t, "*vtcon1/bind 0 lost");
 	assert_int_equal(pvb_console_release(h->ctx, "vtcon1", &h->err), -EIO);
@@ -187,7 +187,7 @@ static void failed_writes_are_told(void **state)
 	assert_int_equal(pvb_console_release(h->ctx, "vtcon1", &h->err), 0);
 	ft_fault(h->t, "*vtcon1/bind 1 EIO");
 	assert_int_equal(pvb_console_restore(h->ctx, "vtcon1", &h->err), -EIO);
-	assert_string_equal(h->err.text, "cannot bind the console's vtcon1: Input/output error");
+	assert_string_equal(h->err.text, "cannot bind the console's vtcon1 (/sys/class/vtconsole/vtcon1/bind): Input/output error");
 }
 
 static void nothing_to_show_it_on(void **state)

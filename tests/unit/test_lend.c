@@ -304,7 +304,7 @@ static void fails_home(void **state)
 	asserted(lend(t, "100", "01:00", &err), 0, "lend");
 	ft_fault(t, "probe snd_hda_intel 0000:01:00.1 fail");
 	asserted(take_back(t, "100", 0, &err), -PVB_EATTENTION, "take_back");
-	assert_non_null(strstr(said, "0000:01:00.1: snd_hda_intel did not take it: Input/output error"));
+	assert_non_null(strstr(said, "0000:01:00.1: snd_hda_intel did not take it (/sys/bus/pci/drivers/snd_hda_intel/bind): Input/output error"));
 	assert_non_null(strstr(err.text, "VM 100: not everything is home"));
 	assert_non_null(strstr(err.text, "pvebind recover 100"));
 	assert_string_equal(ft_driver_of(t, "0000:01:00.0"), "bochs-drm");

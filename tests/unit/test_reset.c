@@ -83,7 +83,7 @@ static void failed_reset_puts_methods_back(void **state)
 	nic_add(h);
 	ft_fault(h->t, "*" NIC "/reset 1 EIO");
 	assert_int_equal(reset(h, NIC, "bus", how), -EIO);
-	assert_string_equal(h->err.text, "cannot reset " NIC " (bus): Input/output error");
+	assert_string_equal(h->err.text, "cannot reset " NIC " (bus, by /sys/bus/pci/devices/" NIC "/reset): Input/output error");
 	assert_string_equal(ft_read(h->t, METHODS), "flr pm bus");
 	assert_string_equal(h->said, "");
 }

@@ -153,6 +153,65 @@ static void way_home_is_left(void **state)
 	assert_false(ft_exists(t, "run/pvebind/100.journal"));
 }
 
+/* Somebody asks to stop after 300 ms. */
+static pid_t stop_ask(int *fd)
+{
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		usleep(300000);
+		_exit(write(fds[1], "x", 1) != 1);
+	}
+	close(fds[1]);
+	*fd = fds[0];
+	return pid;
+}
+
+static void stopped_in_time(void **state)
+{
+	int64_t clock = pvb_now_ns();
+	pid_t pid;
+	int fd;
+	(void)state;
+
+	ft_fault(t, "*snd_hda_intel/unbind * hang");
+	pid = stop_ask(&fd);
+	pvb_ctx_set_cancel_fd(ctx, fd);
+	gives(lend("100", 60000, 60000), -ECANCELED);
+	assert_in_range(lap(&clock), 300, 5000);
+	says("asked to stop: undoing what was done");
+	on("bochs-drm", "snd_hda_intel");
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+	waitpid(pid, NULL, 0);
+	close(fd);
+}
+
+/* On its way home, what takes longer than that is left to who comes next. */
+static void way_home_is_hurried(void **state)
+{
+	int64_t clock;
+	pid_t pid;
+	int fd;
+	(void)state;
+
+	gives(lend("100", 60000, 60000), 0);
+	ft_fault(t, "*snd_hda_intel/bind * slow=6000");
+	pid = stop_ask(&fd);
+	pvb_ctx_set_cancel_fd(ctx, fd);
+	clock = pvb_now_ns();
+	gives(pvb_return(ctx, "100", 0, &err), -EINPROGRESS);
+	assert_in_range(lap(&clock), 300, 5000);
+	pvb_ctx_set_cancel_fd(ctx, -1);
+	waitpid(pid, NULL, 0);
+	close(fd);
+	ft_faults_clear(t);
+	gives(pvb_recover(ctx, "100", NULL, &err), 0);
+	on("bochs-drm", "snd_hda_intel");
+}
+
 static bool refuse(void *data, const struct pvb_lend *lend, unsigned *flags)
 {
 	char lock[PVB_NAME_MAX];
@@ -267,6 +326,7 @@ int main(int argc, char **argv)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, host_up, host_down)
 	const struct CMUnitTest tests[] = {
 		CASE(device_time_is_over), CASE(hook_time_is_over), CASE(way_home_is_left),
+		CASE(stopped_in_time),	   CASE(way_home_is_hurried),
 		CASE(confirmed_under_the_lock), CASE(renewed), CASE(waits_for_who_works),
 		CASE(competitor_is_refused_at_once),
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether a system call that a traced process has come to changes the state of the host, and what it is. x86-64 only. */
+/* Whether a system call that a process has come to changes the state of the host, and what it is. x86-64 only. */
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>

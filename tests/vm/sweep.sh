@@ -1,4 +1,4 @@
-# What the scenarios kill, kill-all, fault and fault-all have in common. Sourced by them, with the words of lib.sh and pve.sh.
+# What the scenarios kill, kill-all, fault and fault-all have in common. Sourced by them, after lib.sh and pve.sh.
 # shellcheck shell=bash
 
 # sweep_setup - a VM with the only card, both functions, and with a device without a driver; all of it may fall asleep

@@ -16,6 +16,7 @@
  * "idle" (nothing stirs any more, though some still live: a guard). Its end: all are gone.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -170,11 +171,26 @@ static void forked(pid_t parent)
 		proc_add((pid_t)pid);
 }
 
+static void proc_remove(pid_t pid)
+{
+	struct proc *p = proc_of(pid);
+
+	if (p)
+		*p = procs[--num_procs];
+}
+
 static void stopped(pid_t pid, int status)
 {
 	struct proc *p = proc_of(pid);
 	int signal = WSTOPSIG(status), give = 0;
 
+	if (status >> 16 == PTRACE_EVENT_EXIT && pid != first) {
+		/* Left alone for its last steps: a traced process that is dead already, but that its tracer has not seen
+		 * yet, is one that its parent is told of and cannot wait for. */
+		proc_remove(pid);
+		ptrace(PTRACE_DETACH, pid, NULL, NULL);
+		return;
+	}
 	if (!p) {
 		proc_add(pid); /* stays stopped until forked() knows of it */
 		if (over)
@@ -198,10 +214,7 @@ static void stopped(pid_t pid, int status)
 
 static void ended(pid_t pid, int status)
 {
-	struct proc *p = proc_of(pid);
-
-	if (p)
-		*p = procs[--num_procs];
+	proc_remove(pid);
 	if (pid == first) {
 		say("ended %d", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 		first = 0;
@@ -267,6 +280,8 @@ static void follow(void)
 
 static void command_start(char **argv)
 {
+	int null = open("/dev/null", O_RDWR);
+
 	first = fork();
 	if (first < 0)
 		die("fork");
@@ -278,8 +293,11 @@ static void command_start(char **argv)
 		die(argv[0]);
 	}
 	waitpid(first, NULL, 0);
+	/* The command's pipes must end with it. */
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
 	ptrace(PTRACE_SETOPTIONS, first, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-	       PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL);
+	       PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL);
 	proc_add(first);
 	ptrace(PTRACE_SYSCALL, first, NULL, NULL);
 }
