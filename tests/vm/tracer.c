@@ -11,6 +11,7 @@
  *   after     the same, after it
  *   killall   before it, to all processes at once
  *   NUMBER    the call has no effect, and fails with that errno
+ *   /PROGRAM  everything stands still before it while PROGRAM runs
  *
  * Lines to FD, as it happens: "call PROC CALL", "hit PROC", "ended STATUS" (COMMAND has; as the shell counts it),
  * "idle" (nothing stirs any more, though some still live: a guard). Its end: all are gone.
@@ -86,6 +87,11 @@ static void call_skip(struct proc *p, struct user_regs_struct *r)
 static void strike(struct proc *p, struct user_regs_struct *r)
 {
 	say("hit %d", p->pid);
+	if (*at_action == '/') {
+		if (system(at_action) != 0)
+			say("failed %s", at_action);
+		return;
+	}
 	if (!strcmp(at_action, "after")) {
 		p->die = true;
 		return;
