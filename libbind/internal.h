@@ -2,8 +2,8 @@
 /*
  * What the files of libbind share among themselves. Files call only downwards:
  *   err addr ctx → sysfs module names → line record stuck ask program → device snapshot nodes owner holders (search) vfio critical (disk nic) terminal console reset slot
- *   → refusal request shared → op journal lend → busy letgo gate judge → plan home gating lending
- *   → power unload binding effect → worker apply → session homecoming → bind manual
+ *   → refusal request shared → op journal (replay) lend → busy letgo gate judge → plan home gating service lending
+ *   → power unload binding effect → worker outcome overdue apply → session homecoming → bind takeback watch manual
  * All functions return 0 or -errno; those without a struct pvb_err leave the
  * sentence to their caller, who knows what it was for.
  */
@@ -574,7 +574,7 @@ bool pvb_worker_touches(const struct pvb_run *run, const struct pvb_worker *work
 
 #define PVB_CANCEL_HOME_NS 2500000000 /* for the way home of who was asked to stop */
 
-/* ---- apply.c ------------------------------------------------------------------------------------------- */
+/* ---- outcome.c, overdue.c, apply.c (apply.h) ------------------------------------------------------------------------------------------- */
 /* Run a plan's operations stage by stage, a worker per device. A lend stops at the first stage with a
  * failure; a way home goes on. The error is the first one's, but -EINPROGRESS when a way home had to be left at
  * deadline_ns. device_failed (may be NULL): per device. */

@@ -2,7 +2,6 @@
 #: devices edu gpu
 #: qemu -device edu,id=edu2,bus=rp6
 #: modules yes
-#: kernels 6.1 6.12 7
 #: timeout 420
 # shellcheck shell=bash
 

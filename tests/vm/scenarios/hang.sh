@@ -3,7 +3,6 @@
 #: qemu -device edu,id=slot0,bus=rp1,addr=0.0,multifunction=on -device pci-testdev,id=slot1,bus=rp1,addr=0.1
 #: modules yes
 #: timeout 600
-#: kernels 6.1 6.12 7
 # shellcheck shell=bash
 
 EDU=0000:05:00.0

@@ -1,6 +1,6 @@
 #: summary the words for who may have a card: processes, containers
 #: devices gpu
-#: kernels 6.1 6.12 7
+#: long yes
 #: timeout 240
 # shellcheck shell=bash
 

@@ -2,7 +2,6 @@
 #: devices gpu edu
 #: init systemd
 #: timeout 240
-#: kernels 6.1 6.12 7
 # shellcheck shell=bash
 
 state_is() { [ "$(systemctl is-system-running)" = "$1" ]; }

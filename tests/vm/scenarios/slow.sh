@@ -2,7 +2,6 @@
 #: devices edu testdev
 #: modules yes
 #: timeout 400
-#: kernels 6.1 6.12 7
 # shellcheck shell=bash
 
 EDU=0000:05:00.0

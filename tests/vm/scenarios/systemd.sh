@@ -1,8 +1,8 @@
 #: summary the bed with systemd as PID 1: units, journal, bus, states
 #: devices edu
 #: init systemd
+#: long yes
 #: timeout 240
-#: kernels 6.1 6.12 7
 # shellcheck shell=bash
 
 running() { [ "$(systemctl is-system-running)" = running ]; }

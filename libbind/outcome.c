@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What workers say of their operations, and how they ended. */
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "apply.h"
+
+void pvb_apply_fail(struct apply *a, int device, int code, const char *fmt, ...)
+{
+	char text[sizeof(a->err->text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	pvb_log(a->run.ctx, PVB_ERROR, "%s", text);
+	if (device >= 0 && a->device_failed)
+		a->device_failed[device] = true;
+	if (!a->err->code)
+		pvb_err_set(a->err, code, "%s", text);
+}
+
+/* "0000:01:00.0: " or nothing. */
+const char *pvb_worker_prefix(const struct apply *a, int device, char buf[PVB_ADDR_MAX + 2])
+{
+	*buf = '\0';
+	if (device >= 0)
+		strcat((char *)(uintptr_t)pvb_addr_format(&a->run.plan->journal.lend.devices[device].addr, buf), ": ");
+	return buf;
+}
+
+static void outcome_say(struct apply *a, const struct pvb_outcome *outcome)
+{
+	int device = a->run.plan->journal.ops[outcome->op].device;
+	char prefix[PVB_ADDR_MAX + 2];
+	long long ms = (long long)(outcome->ns + 500000) / 1000000;
+
+	pvb_worker_prefix(a, device, prefix);
+	if (outcome->code < 0)
+		pvb_apply_fail(a, device, outcome->code, "%s%s (%lld ms)", prefix, outcome->text, ms);
+	else if (outcome->warn && !outcome->quiet)
+		pvb_log(a->run.ctx, PVB_WARNING, "%s%s (%lld ms)", prefix, outcome->text, ms);
+	else if (*outcome->text && !outcome->quiet)
+		pvb_log(a->run.ctx, PVB_INFO, "%s%s (%lld ms)", prefix, outcome->text, ms);
+}
+
+void pvb_outcomes_read(struct apply *a)
+{
+	struct pvb_outcome outcome;
+
+	while (read(a->run.out[0], &outcome, sizeof(outcome)) == (ssize_t)sizeof(outcome)) {
+		for (size_t i = 0; i < a->num_workers; i++) {
+			struct pvb_worker *worker = &a->workers[i];
+
+			if (worker->device != pvb_op_worker(a->run.plan, &a->run.plan->journal.ops[outcome.op]))
+				continue;
+			worker->reported++;
+			worker->failed = worker->failed || outcome.code < 0;
+		}
+		outcome_say(a, &outcome);
+	}
+}
+
+void pvb_worker_reap(struct apply *a, struct pvb_worker *worker)
+{
+	char prefix[PVB_ADDR_MAX + 2];
+	int status = 0;
+
+	if (waitpid(worker->pid, &status, WNOHANG) != worker->pid)
+		return;
+	worker->running = false;
+	pvb_outcomes_read(a); /* what it said last */
+	if (worker->reported == worker->num_ops || worker->failed || *a->run.cancel)
+		return;
+	worker->failed = true;
+	pvb_apply_fail(a, worker->device, -EIO, "%sits worker ended too early (%s %d)",
+		     pvb_worker_prefix(a, worker->device, prefix), WIFSIGNALED(status) ? "signal" : "status",
+		     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
