@@ -144,6 +144,27 @@ static int file_trust(const struct conf_call *call, const struct stat *st, struc
 	return 0;
 }
 
+/* Who may rename files in its folder may put another in the script's place after it was looked at. */
+static int folder_trust(const struct conf_call *call, struct pvb_err *err)
+{
+	bool test = strcmp(pvb_ctx_root(call->ctx), "/") != 0;
+	char folder[CONF_NEXT_MAX];
+	_conf_close_ int fd = -1;
+	struct stat st;
+
+	snprintf(folder, sizeof(folder), "%s", call->next);
+	*(strrchr(folder, '/') > folder ? strrchr(folder, '/') : folder + 1) = '\0';
+	fd = pvb_open(call->ctx, folder, O_PATH | O_DIRECTORY);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return pvb_err_set(err, fd < 0 ? fd : -errno, "next-hookscript %s: cannot look at its folder: %s", call->next,
+				   strerror(fd < 0 ? -fd : errno));
+	if ((st.st_uid == 0 || (test && st.st_uid == geteuid())) && (!(st.st_mode & (S_IWGRP | S_IWOTH)) || st.st_mode & S_ISVTX))
+		return 0;
+	return pvb_err_set(err, -EPERM,
+			   "next-hookscript %s: others than root can put another file in its place (folder %s, user %u, mode %04o), and would be root with it: chown root %s; chmod go-w %s",
+			   call->next, folder, st.st_uid, st.st_mode & 07777u, folder, folder);
+}
+
 static void loop_mark(const struct conf_call *call, char mark[64])
 {
 	snprintf(mark, 64, "%u %s", call->vmid, call->phase);
@@ -166,6 +187,7 @@ int conf_next_check(const struct conf_call *call, struct pvb_err *err)
 {
 	_conf_close_ int fd = pvb_open(call->ctx, call->next, O_PATH);
 	struct stat st;
+	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return pvb_err_set(err, fd < 0 ? fd : -errno,
@@ -180,7 +202,8 @@ int conf_next_check(const struct conf_call *call, struct pvb_err *err)
 		return pvb_err_set(err, -ELOOP,
 				   "next-hookscript %s leads back to pvebind, without end: name a script that does not call it",
 				   call->next);
-	return file_trust(call, &st, err);
+	r = file_trust(call, &st, err);
+	return r < 0 ? r : folder_trust(call, err);
 }
 
 /* ---- calling it ------------------------------------------------------------------------ */

@@ -111,8 +111,9 @@ static bool guard_confirm(void *data, const struct pvb_lend *lend, unsigned *fla
 	if (!vmguard_confirm(lend, a->generation, a->why) || conf_vmstate_qemu(a->front->ctx, a->vmid, lend->borrower_pid) ||
 	    conf_vmstate_shutting_down(a->front->ctx))
 		return false;
-	/* A VM that ran has ended as if by post-stop; whatever else went wrong ends at home. */
-	*flags = a->why == VMGUARD_ENDED ? stop_flags(a->front, a->vmid, lend) : PVB_RETURN_HOME;
+	/* A VM that ran has ended as if by post-stop. A failed start is a stop, too: on-stop counts. What is half-way goes
+	 * home whatever the flags. */
+	*flags = a->why == VMGUARD_ENDED ? stop_flags(a->front, a->vmid, lend) : 0;
 	pvb_log(a->front->ctx, PVB_WARNING, "VM %u: %s: taking back %s", a->vmid, vmguard_why_text(a->why),
 		devices_text(lend, list, sizeof(list)));
 	return true;

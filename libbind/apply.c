@@ -223,7 +223,7 @@ static int stages_run(struct apply *a)
 		if (r < 0 && !a->home)
 			return r;
 	}
-	return a->left ? time_over(a) : a->err->code;
+	return a->left && (!a->err->code || a->err->code == -EINPROGRESS) ? time_over(a) : a->err->code;
 }
 
 int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,

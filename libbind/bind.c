@@ -157,6 +157,14 @@ static void plan_say(struct pvb_session *s, const struct pvb_plan *plan)
 		pvb_log(s->ctx, PVB_NOTICE, "%s", plan->notes[i]);
 }
 
+/* Waiting may have taken the time there was. What begins now would be killed half-way. */
+static int time_check(const struct pvb_session *s, const struct pvb_request *request, struct pvb_err *err)
+{
+	if (s->deadline_ns - pvb_now_ns() >= pvb_session_wait_ns(&request->settings) / 4)
+		return 0;
+	return pvb_err_set(err, -EBUSY, "%s: waiting for others has taken most of hook-timeout; nothing was lent and nothing changed: try again", s->label);
+}
+
 /* A plan that nothing speaks against, with its devices locked. */
 static int lend_prepare(struct pvb_session *s, const struct pvb_request *request, struct pvb_plan **out, struct pvb_err *err)
 {
@@ -173,6 +181,8 @@ static int lend_prepare(struct pvb_session *s, const struct pvb_request *request
 			r = refusals_say(s, plan, err);
 		if (r == 0 && !settled)
 			r = pvb_session_lock_devices(s, plan, false, err);
+		if (r == 0 && !settled)
+			r = time_check(s, request, err);
 		if (r == 0 && !settled && !pvb_session_devices_taken(s, plan)) {
 			*out = plan;
 			return 0;
@@ -221,7 +231,8 @@ static int lend_renew(struct pvb_session *s, const struct pvb_request *request, 
 		memcpy(settings.tag, lend->settings.tag, sizeof(settings.tag));
 	if (r == 0)
 		r = pvb_journal_settings(fd, &settings);
-	if (r == 0)
+	/* Lent again by hand, it keeps who watches it. */
+	if (r == 0 && (s->ctx->begun || lend->state == PVB_KEPT))
 		r = pvb_journal_renewal(fd, generation);
 	if (r == 0)
 		r = pvb_journal_state(fd, PVB_LENT, 0);
@@ -282,29 +293,45 @@ int pvb_lend(struct pvb_ctx *ctx, const struct pvb_request *request, struct pvb_
 	}
 	pvb_plan_free(plan);
 	pvb_session_close(&s);
+	/* Something from before is on its way home still: the host is not as before. */
+	if (r == -EINPROGRESS)
+		r = err->code = -PVB_EATTENTION;
 	return r;
+}
+
+/* Written only where it is so: a lend that is half-way home says that, until it is home. */
+static int running_write(struct pvb_session *s, int pid, struct pvb_err *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct pvb_lend lend;
+	enum pvb_state state;
+	int r = pvb_lend_read(s->ctx, s->name, &lend, err);
+
+	if (r < 0)
+		return r == -ENOENT ? (err->code = 0) : r;
+	state = lend.state;
+	pvb_lend_clear(&lend);
+	if (state != PVB_LENT && state != PVB_RUNNING)
+		return 0;
+	fd = pvb_journal_open(s->ctx, s->name, err);
+	if (fd < 0)
+		return fd;
+	r = pvb_journal_state(fd, PVB_RUNNING, pid);
+	return r < 0 ? pvb_err_set(err, r, "cannot write the journal of %s: %s", s->label, strerror(-r)) : 0;
 }
 
 int pvb_lend_running(struct pvb_ctx *ctx, const char *name, int pid, struct pvb_err *err)
 {
-	_cleanup_close_ int fd = -1;
 	struct pvb_lend lend;
 	struct pvb_session s;
 	int r = pvb_lend_read(ctx, name, &lend, err);
 
-	if (r == -ENOENT)
-		return 0;
 	if (r < 0)
-		return r;
-	r = pvb_session_open(ctx, name, lend.label, PVB_LOCK_WAIT_NS, &s, err);
-	if (r == 0)
-		fd = pvb_journal_open(ctx, name, err);
-	if (r == 0 && fd >= 0) {
-		r = pvb_journal_state(fd, PVB_RUNNING, pid);
-		if (r < 0)
-			pvb_err_set(err, r, "cannot write the journal of %s: %s", lend.label, strerror(-r));
-	}
-	pvb_session_close(&s);
+		return r == -ENOENT ? (err->code = 0) : r;
+	r = pvb_session_open(ctx, name, lend.label, pvb_session_wait_ns(&lend.settings), &s, err);
 	pvb_lend_clear(&lend);
-	return r == 0 && fd < 0 ? fd : r;
+	if (r == 0)
+		r = running_write(&s, pid, err);
+	pvb_session_close(&s);
+	return r;
 }

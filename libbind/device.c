@@ -29,12 +29,44 @@ static int ids_read(struct pvb_ctx *ctx, struct pvb_function *fn)
 }
 
 /* The standard header: revision, and whether the device still answers at all. */
+#define CONFIG_NS 1000000000
+#define HEADER_SIZE 64
+
+static void config_answer(struct pvb_ctx *ctx, void *data, int fd)
+{
+	const struct pvb_function *fn = data;
+	char path[PVB_PATH_MAX];
+	uint8_t header[HEADER_SIZE];
+	ssize_t n = pvb_sysfs_read_bytes(ctx, pvb_device_path(&fn->addr, "config", path), header, sizeof(header));
+
+	if (n > 0 && write(fd, header, (size_t)n) != n)
+		_exit(1);
+}
+
+/* While a function is reset, reading its configuration space waits, uninterruptibly and for a minute with a dead card. That a
+ * guest does, or vfio-pci as a QEMU ends, without any lock of ours: so a child reads it. */
+static ssize_t config_ask(struct pvb_ctx *ctx, struct pvb_function *fn, uint8_t header[HEADER_SIZE])
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	int r = pvb_ask(ctx, config_answer, fn, CONFIG_NS, &text, &size);
+
+	if (r < 0 || size > HEADER_SIZE)
+		return -EIO;
+	memcpy(header, text, size);
+	return (ssize_t)size;
+}
+
 static void config_read(struct pvb_ctx *ctx, struct pvb_function *fn)
 {
 	char path[PVB_PATH_MAX];
-	uint8_t header[64];
-	ssize_t n = pvb_sysfs_read_bytes(ctx, pvb_device_path(&fn->addr, "config", path), header, sizeof(header));
+	uint8_t header[HEADER_SIZE];
+	ssize_t n;
 
+	if (fn->vfio)
+		n = config_ask(ctx, fn, header);
+	else
+		n = pvb_sysfs_read_bytes(ctx, pvb_device_path(&fn->addr, "config", path), header, sizeof(header));
 	if (n < 16)
 		return;
 	fn->revision = header[8];

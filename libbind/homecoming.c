@@ -7,11 +7,11 @@
 static int groups_wait(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
 {
 	/* What was never lent nobody has open: an undo is not to be stopped. */
-	bool undo = plan->journal.lend.state == PVB_LENDING;
+	bool undo = !plan->journal.lend.was_lent;
 	int cancel_fd = s->ctx->cancel_fd, r;
 
 	s->ctx->cancel_fd = undo ? -1 : cancel_fd;
-	r = pvb_lend_groups_wait(s->ctx, &plan->journal.lend, undo ? s->limit_ns : s->deadline_ns);
+	r = pvb_lend_groups_wait(s->ctx, &plan->journal.lend, s->lock_fds, undo ? s->limit_ns : s->deadline_ns);
 	s->ctx->cancel_fd = cancel_fd;
 
 	if (r == -ETIMEDOUT)
@@ -89,20 +89,32 @@ static void home_say(const struct pvb_session *s, const struct pvb_plan *plan)
 		pvb_log(s->ctx, PVB_NOTICE, "%s: %s home again (%lld ms)", s->label, home, pvb_session_elapsed_ms(s));
 }
 
-/* Everything lent to the session's name, home; the lend's lock is held. wait: whether a holder may still let go. */
+/* The plan that counts is made when the devices are locked: until then a worker that outlived its hook may do one more
+ * step, and write so. */
+static int home_plan(struct pvb_session *s, struct pvb_plan **plan, struct pvb_err *err)
+{
+	int r = pvb_plan_return(s->ctx, s->name, plan, err);
+
+	if (r < 0 || s->num_devices)
+		return r;
+	r = pvb_session_lock_devices(s, *plan, true, err);
+	pvb_plan_free(*plan);
+	*plan = NULL;
+	return r < 0 ? r : pvb_plan_return(s->ctx, s->name, plan, err);
+}
+
+/* Everything lent to the session's name, home; the lend's lock is held. */
 int pvb_home_bring(struct pvb_session *s, struct pvb_err *err)
 {
 	_cleanup_close_ int journal_fd = -1;
 	struct pvb_plan *plan = NULL;
-	int r = pvb_plan_return(s->ctx, s->name, &plan, err);
+	int r = home_plan(s, &plan, err);
 
 	if (r < 0)
 		return r;
 	plan->journal.lend.no_start = s->no_start;
 	journal_fd = pvb_journal_open(s->ctx, s->name, err);
 	r = journal_fd < 0 ? journal_fd : 0;
-	if (r == 0 && !s->num_devices)
-		r = pvb_session_lock_devices(s, plan, true, err);
 	if (r == 0 && plan->journal.lend.other_boot) {
 		r = records_remove(s, plan, NULL, err); /* the boot has put everything home already */
 	} else if (r == 0) {

@@ -358,8 +358,9 @@ const char *pvb_lend_lock_name(const char *name, char buf[PVB_NAME_MAX]);
 /* The device's record and lock: its address. */
 const char *pvb_device_record_name(const struct pvb_addr *addr, char buf[PVB_NAME_MAX]);
 
-/* Wait until nobody has the lend's devices open. -ETIMEDOUT, -ECANCELED. */
-int pvb_lend_groups_wait(struct pvb_ctx *ctx, const struct pvb_lend *lend, int64_t deadline_ns) PVB_MUST_CHECK;
+/* Wait until nobody has the lend's devices open. lock_fds: their locks, as far as they are the caller's (-1: not); NULL: it
+ * has none. -ETIMEDOUT, -ECANCELED. */
+int pvb_lend_groups_wait(struct pvb_ctx *ctx, const struct pvb_lend *lend, const int *lock_fds, int64_t deadline_ns) PVB_MUST_CHECK;
 
 /* ---- shared.c: things that several lends share ------------------------------------------------- */
 struct pvb_shared {

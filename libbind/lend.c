@@ -65,23 +65,44 @@ int pvb_device_holder(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *bu
 	return pvb_sysfs_exists(ctx, path) ? 0 : -ENOENT;
 }
 
-int pvb_lend_groups_wait(struct pvb_ctx *ctx, const struct pvb_lend *lend, int64_t deadline_ns)
+/* Records go as soon as their devices are home, and before the journal. */
+bool pvb_lend_has(struct pvb_ctx *ctx, const struct pvb_lend *lend, size_t i)
+{
+	char holder[32];
+
+	if (lend->state != PVB_FAILED && lend->state != PVB_RETURNING)
+		return true;
+	return pvb_device_holder(ctx, &lend->devices[i].addr, holder, sizeof(holder)) == 0 && !strcmp(holder, lend->name);
+}
+
+/* Who hangs in a slot's reset has its groups open, and would be waited for in vain: marked as stuck, or, when his hook
+ * was killed, only known by the device's lock. lock_fds: those that we have ourselves. */
+static bool group_counts(struct pvb_ctx *ctx, const struct pvb_lend *lend, const int *lock_fds, size_t i)
+{
+	const struct pvb_home *home = &lend->devices[i];
+	char what[320], name[PVB_NAME_MAX];
+
+	if (home->stays || home->group < 0 || !pvb_lend_has(ctx, lend, i))
+		return false;
+	if (lock_fds ? lock_fds[i] < 0 : pvb_record_locked(ctx, pvb_device_record_name(&home->addr, name)))
+		return false;
+	return pvb_stuck_check(ctx, &home->addr, what, sizeof(what)) == 0;
+}
+
+int pvb_lend_groups_wait(struct pvb_ctx *ctx, const struct pvb_lend *lend, const int *lock_fds, int64_t deadline_ns)
 {
 	_cleanup_free_ int *groups = calloc(lend->num_devices ? lend->num_devices : 1, sizeof(*groups));
-	char what[320];
 	size_t n = 0;
 
 	if (!groups)
 		return -ENOMEM;
 	for (size_t i = 0; i < lend->num_devices; i++) {
-		const struct pvb_home *home = &lend->devices[i];
-		/* Who hangs in a slot's reset has its groups open, and would be waited for in vain. */
-		bool known = home->stays || home->group < 0 || pvb_stuck_check(ctx, &home->addr, what, sizeof(what)) < 0;
+		bool known = !group_counts(ctx, lend, lock_fds, i);
 
 		for (size_t k = 0; k < n; k++)
-			known = known || groups[k] == home->group;
+			known = known || groups[k] == lend->devices[i].group;
 		if (!known)
-			groups[n++] = home->group;
+			groups[n++] = lend->devices[i].group;
 	}
 	return pvb_vfio_wait_free(ctx, groups, n, deadline_ns);
 }

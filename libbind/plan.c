@@ -72,13 +72,29 @@ static bool op_began(const struct pvb_journal *j, size_t i)
 	return false;
 }
 
+/* What came home before the rest may be another lend's by now. */
+static bool op_is_ours(struct pvb_ctx *ctx, const struct pvb_journal *j, const struct pvb_op *op)
+{
+	struct pvb_addr slot;
+	struct pvb_err ignored;
+
+	if (op->device >= 0)
+		return pvb_lend_has(ctx, &j->lend, (size_t)op->device);
+	if (op->kind != PVB_OP_SLOT_RESET || pvb_addr_parse(op->arg, &slot, &ignored) < 0)
+		return true;
+	for (size_t i = 0; i < j->lend.num_devices; i++)
+		if (pvb_addr_matches(&slot, &j->lend.devices[i].addr) && !pvb_lend_has(ctx, &j->lend, i))
+			return false;
+	return true;
+}
+
 /* The inverse: operations that began, last first. */
-static int plan_invert(const struct pvb_journal *j, struct pvb_plan *plan)
+static int plan_invert(struct pvb_ctx *ctx, const struct pvb_journal *j, struct pvb_plan *plan)
 {
 	for (size_t i = j->num_ops; i-- > 0;) {
 		struct pvb_op *op;
 
-		if (!op_began(j, i) || !op_has_undo(&j->ops[i]))
+		if (!op_began(j, i) || !op_has_undo(&j->ops[i]) || (j->ops[i].kind != PVB_OP_UNLOAD && !op_is_ours(ctx, j, &j->ops[i])))
 			continue;
 		op = op_add(plan, j->ops[i].kind, j->ops[i].device, STAGE_COUNT - j->ops[i].stage);
 		if (!op)
@@ -110,11 +126,11 @@ int pvb_plan_return(struct pvb_ctx *ctx, const char *name, struct pvb_plan **out
 	if (r < 0)
 		return r;
 	plan = calloc(1, sizeof(*plan));
-	r = plan ? plan_invert(&j, plan) : -ENOMEM;
+	r = plan ? plan_invert(ctx, &j, plan) : -ENOMEM;
 	if (r == 0) {
 		plan->journal.lend = j.lend; /* and with it its devices */
 		memset(&j.lend, 0, sizeof(j.lend));
-		if (plan->journal.lend.state == PVB_LENDING)
+		if (!plan->journal.lend.was_lent)
 			homes_as_they_were(&plan->journal.lend);
 		*out = plan;
 	} else {

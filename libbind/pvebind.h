@@ -331,6 +331,7 @@ struct pvb_lend {
 	int64_t since;            /* seconds since the epoch */
 	int owner_pid;            /* who wrote it */
 	int borrower_pid;         /* of the running borrower (QEMU); 0 when not known */
+	bool was_lent;            /* it came to be: not only begun, and given up */
 	bool awaits_start;        /* lent still, though the borrower ended: it starts again at once (PVB_RETURN_KEEP) */
 	bool by_hand;             /* no lend but pvb_reset(): what fails is a failure, not a warning */
 	struct pvb_settings settings;
@@ -342,6 +343,8 @@ struct pvb_lend {
 /* Read one lend. -ENOENT: nothing is lent to name. Free with pvb_lend_clear(). */
 int pvb_lend_read(struct pvb_ctx *ctx, const char *name, struct pvb_lend *lend, struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_lend_clear(struct pvb_lend *lend);
+/* Whether device i is still this lend's. Where some came home and others did not, those that did may be another's by now. */
+bool pvb_lend_has(struct pvb_ctx *ctx, const struct pvb_lend *lend, size_t i);
 /* Names of all lends, a malloced array of malloced strings, NULL at its end. */
 int pvb_lend_names(struct pvb_ctx *ctx, char ***names, struct pvb_err *err) PVB_MUST_CHECK;
 /* Whose the device is now: the name of a lend into buf, or -ENOENT. */

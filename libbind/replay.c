@@ -127,6 +127,7 @@ static int state_parse(struct pvb_lend *lend, const char *body)
 		return -EBADMSG;
 	lend->owner_pid = (int)pvb_line_get_number(body, "pid", 0);
 	lend->borrower_pid = (int)pvb_line_get_number(body, "borrower", 0);
+	lend->was_lent = lend->was_lent || lend->state == PVB_LENT;
 	lend->awaits_start = pvb_line_get_number(body, "awaits-start", 0);
 	return 0;
 }

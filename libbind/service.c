@@ -14,7 +14,12 @@ struct service {
 	char words[PVB_NAME_MAX + 16]; /* for sentences */
 };
 
-enum condition { STOPPED, FAILED, RUNS, MISSING };
+enum condition { STOPPED, FAILED, RUNS, ENDING, MISSING };
+
+static bool still_there(enum condition condition)
+{
+	return condition == RUNS || condition == ENDING;
+}
 
 static struct service service_of(const char *arg)
 {
@@ -75,7 +80,9 @@ static int unit_look(const struct pvb_ctx *ctx, const struct service *service, i
 	if (output.status || !*active)
 		return pvb_err_set(err, -EIO, "systemctl does not say whether %s runs: %s", service->words,
 				   pvb_output_last(&output, why, sizeof(why)));
-	if (strcmp(active, "inactive") != 0 && strcmp(active, "failed") != 0)
+	if (!strcmp(active, "deactivating"))
+		*condition = ENDING; /* a stop that was given up goes on: to start it is to have it started after that */
+	else if (strcmp(active, "inactive") != 0 && strcmp(active, "failed") != 0)
 		*condition = RUNS; /* activating and the like too: between two starts of Restart=always, for one */
 	else if (!strcmp(load, "not-found") || !strcmp(load, "masked"))
 		*condition = MISSING;
@@ -185,7 +192,7 @@ static int state_note(struct pvb_builder *b, char *const *stops, const struct se
 		return pvb_plan_add_note(b->plan, "%s is to be stopped, but: %s", service->words, err.text);
 	if (condition == MISSING)
 		return pvb_plan_add_note(b->plan, "%s is to be stopped, but this host has none of that name", service->words);
-	r = pvb_plan_add_note(b->plan, condition == RUNS ? "%s runs now: it is stopped, and started again afterwards" :
+	r = pvb_plan_add_note(b->plan, still_there(condition) ? "%s runs now: it is stopped, and started again afterwards" :
 							   "%s does not run now, so it is not started afterwards", service->words);
 	return r == 0 ? triggers_note(b, stops, service, triggers) : r;
 }
@@ -250,17 +257,17 @@ static int service_take(struct pvb_step *step, const struct service *service, st
 
 	if (r < 0)
 		return r;
-	step->quiet = condition != RUNS;
+	step->quiet = !still_there(condition);
 	/* Another lend had it stopped, but it runs: somebody has started it since, and wants it. */
-	if (condition == RUNS)
+	if (still_there(condition))
 		snprintf(shared->home, sizeof(shared->home), "active");
-	r = pvb_shared_add(shared, step->lend->name, condition == RUNS ? "active" : "inactive", err);
-	if (r < 0 || condition != RUNS)
+	r = pvb_shared_add(shared, step->lend->name, still_there(condition) ? "active" : "inactive", err);
+	if (r < 0 || !still_there(condition))
 		return r;
 	r = service_stop(step->ctx, service, deadline_of(step), err);
 	if (r == 0)
 		r = service_look(step->ctx, service, &condition, err);
-	if (r == 0 && condition == RUNS)
+	if (r == 0 && still_there(condition))
 		return pvb_err_set(err, -EBUSY, "%s was stopped, but runs again: something starts it; name that in stop-units, before it",
 				   service->words);
 	snprintf(step->text, sizeof(step->text), "stopped %s", service->words);

@@ -76,9 +76,10 @@ int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan,
 	for (size_t i = 0; i < n; i++) {
 		int r;
 
+		*what = '\0';
 		pvb_device_record_name(&pvb_plan_device(plan, i)->addr, name);
 		/* A worker that hangs in a device keeps its lock: the others go home without it, at once. */
-		if (home && pvb_stuck_check(s->ctx, &pvb_plan_device(plan, i)->addr, what, sizeof(what)) < 0)
+		if (pvb_stuck_check(s->ctx, &pvb_plan_device(plan, i)->addr, what, sizeof(what)) < 0)
 			r = -ETIMEDOUT;
 		else
 			r = pvb_record_open(s->ctx, name, s->deadline_ns, &s->devices[i]);
@@ -86,6 +87,8 @@ int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan,
 			s->devices[i].fd = -1;
 			r = 0;
 		}
+		if (r < 0 && *what)
+			return pvb_err_set(err, -EBUSY, "%s hangs in the kernel since an earlier try, in %s: left alone", name, what);
 		if (r < 0)
 			return pvb_err_set(err, r, "cannot lock %s, which another pvebind is moving: %s", name, strerror(-r));
 		s->lock_fds[i] = s->devices[i].fd;

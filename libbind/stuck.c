@@ -20,13 +20,17 @@ static int64_t start_time_read(struct pvb_ctx *ctx, int pid)
 	_cleanup_free_ char *text = NULL;
 	char path[64], *p;
 	long long start = -1;
+	char state = 'X';
 
 	snprintf(path, sizeof(path), "proc/%d/stat", pid);
 	if (pvb_read_file(ctx, path, 4096, &text, NULL) < 0)
 		return -1;
 	p = strrchr(text, ')'); /* the command's name may hold anything */
-	if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
-			 &start) != 1)
+	if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
+			 &state, &start) != 2)
+		return -1;
+	/* Dead, and only not collected yet. */
+	if (state == 'Z' || state == 'X')
 		return -1;
 	return start;
 }
@@ -100,7 +104,7 @@ int pvb_device_stuck(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf
 		return 0;
 	/* The marks lie on a tmpfs that a boot empties; the boot's id is for a /run that is not. */
 	pvb_boot_id_read(ctx, here, sizeof(here));
-	if (pvb_line_get(body, "boot", there, sizeof(there)) < 0 || strcmp(here, there) != 0)
+	if (pvb_line_get(body, "boot", there, sizeof(there)) == 0 && strcmp(here, there) != 0)
 		return 0;
 	pid = (int)pvb_line_get_number(body, "pid", 0);
 	start = pid > 0 ? start_time_read(ctx, pid) : -1;

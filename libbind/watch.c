@@ -25,7 +25,7 @@ int pvb_lend_wait_closed(struct pvb_ctx *ctx, const char *name, unsigned timeout
 
 	if (r < 0)
 		return r == -ENOENT ? (err->code = 0) : r;
-	r = pvb_lend_groups_wait(ctx, &lend, pvb_now_ns() + (int64_t)timeout_ms * 1000000);
+	r = pvb_lend_groups_wait(ctx, &lend, NULL, pvb_now_ns() + (int64_t)timeout_ms * 1000000);
 	pvb_lend_clear(&lend);
 	if (r == -ETIMEDOUT)
 		return pvb_err_set(err, r, "a process still has the devices lent to %s open", name);

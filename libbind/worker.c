@@ -15,8 +15,8 @@ static bool op_touches(const struct pvb_plan *plan, const struct pvb_op *op, siz
 	struct pvb_addr slot;
 	struct pvb_err ignored;
 
-	if (op->kind == PVB_OP_UNLOAD)
-		return true; /* of which devices the module is, its ending will tell */
+	if (op->kind == PVB_OP_UNLOAD && !op->undo)
+		return true; /* it takes the driver off all of its devices */
 	if (op->kind == PVB_OP_SLOT_RESET)
 		return pvb_addr_parse(op->arg, &slot, &ignored) == 0 &&
 		       pvb_addr_matches(&slot, &plan->journal.lend.devices[i].addr);
@@ -134,8 +134,9 @@ static void worker_main(struct pvb_run *run, const struct pvb_worker *worker, pi
 		/* Nobody left to go on with the lend: whoever recovers it waits for our lock. */
 		if (getppid() != parent || *run->cancel)
 			_exit(1);
-		/* A lend stops at its first failure; a way home does what it still can. */
-		if (op_report(run, worker->ops[i]) < 0 && !home)
+		/* A lend stops at its first failure; a way home does what it still can. But a device that vfio-pci does not
+		 * let go of stays as it is, for recover: as vfio-pci goes it changes the power settings once more. */
+		if (op_report(run, worker->ops[i]) < 0 && (!home || run->plan->journal.ops[worker->ops[i]].kind == PVB_OP_BIND))
 			_exit(1);
 	}
 	_exit(0);

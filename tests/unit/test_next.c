@@ -355,6 +355,11 @@ static void strange_scripts_are_refused(void **state)
 	assert_int_equal(fchmodat(t->fd, NEXT, 0757, 0), 0);
 	expect(t, "pre-start", 3);
 	assert_has(ran.out, "can be written by others than root (mode 0757)");
+	assert_int_equal(fchmodat(t->fd, NEXT, 0755, 0), 0);
+	assert_int_equal(fchmodat(t->fd, "usr/local/bin", 0777, 0), 0);
+	expect(t, "pre-start", 3);
+	assert_has(ran.out, "others than root can put another file in its place (folder /usr/local/bin, user");
+	assert_int_equal(fchmodat(t->fd, "usr/local/bin", 0755, 0), 0);
 	ft_remove(t, NEXT);
 	untouched(t);
 	if (geteuid() != 0)

@@ -239,6 +239,68 @@ static void console_keep_while_safe(void **state)
 	assert_string_equal(ft_read(t, "sys/class/vtconsole/vtcon1/bind"), "1");
 }
 
+/* vfio-pci changes the power settings as it goes: they are put back after that, not before. */
+static void stays_as_it_is_on_vfio(void **state)
+{
+	(void)state;
+	ft_write(t, "sys/bus/pci/devices/0000:01:00.0/power/control", "auto");
+	gives(lend("100", setting_usual), 0);
+	ft_fault(t, "*vfio-pci/unbind 0000:01:00.0 EPERM");
+	ft_log_clear(t);
+	gives(pvb_return(ctx, "100", 0, &err), -PVB_EATTENTION);
+	says("vfio-pci does not let it go");
+	on("vfio-pci", "snd_hda_intel");
+	assert_int_equal(ft_wrote(t, "*0000:01:00.0/power/control", "*"), -1);
+	ft_faults_clear(t);
+	gives(pvb_recover(ctx, "100", NULL, &err), 0);
+	on("bochs-drm", "snd_hda_intel");
+	assert_true(ft_wrote(t, "*0000:01:00.0/power/control", "auto") > ft_wrote(t, "*vfio-pci/unbind", "0000:01:00.0"));
+	assert_string_equal(ft_override(t, "0000:01:00.0"), "(null)");
+}
+
+/* What came home before the rest is no part of the lend any more: another may have it by now. */
+static void home_is_anothers(void **state)
+{
+	struct pvb_wanted both[] = { { .addr = { 0, 1, 0, PVB_FN_ALL } }, { .addr = { 0, 3, 0, 0 } } };
+	struct pvb_request request = { .name = "100", .label = "VM 100", .wanted = both, .num_wanted = 2 };
+	struct pvb_request other = { .name = "101", .label = "VM 101", .wanted = both + 1, .num_wanted = 1 };
+
+	(void)state;
+	ft_preset_nic(t, false);
+	pvb_settings_default(&request.settings);
+	pvb_settings_default(&other.settings);
+	gives(pvb_lend(ctx, &request, &err), 0);
+	ft_fault(t, "probe snd_hda_intel 0000:01:00.1 fail");
+	gives(pvb_return(ctx, "100", 0, &err), -PVB_EATTENTION);
+	assert_string_equal(ft_driver_of(t, "0000:03:00.0"), "e1000e");
+	gives(pvb_lend(ctx, &other, &err), 0);
+	ft_process(t, 4242, "kvm", "/usr/bin/kvm -id 101", "/dev/vfio/17");
+	ft_faults_clear(t);
+	ft_log_clear(t);
+	gives(pvb_recover(ctx, "100", NULL, &err), 0);
+	on("bochs-drm", "snd_hda_intel");
+	assert_string_equal(ft_driver_of(t, "0000:03:00.0"), "vfio-pci");
+	assert_int_equal(ft_wrote(t, "*0000:03:00.0*", "*"), -1);
+	assert_int_equal(ft_wrote(t, "*", "0000:03:00.0"), -1);
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+	gives(pvb_return(ctx, "101", 0, &err), 0);
+	assert_string_equal(ft_driver_of(t, "0000:03:00.0"), "e1000e");
+}
+
+/* A lend that never came to be goes back to what was, also when its undo took two tries. */
+static void undo_in_two_tries(void **state)
+{
+	(void)state;
+	ft_fault(t, "*vfio-pci/bind 0000:01:00.1 EIO");
+	ft_fault(t, "probe bochs-drm 0000:01:00.0 fail");
+	gives(lend("100", setting_none), -PVB_EATTENTION);
+	on("", "snd_hda_intel");
+	ft_faults_clear(t);
+	gives(pvb_recover(ctx, "100", NULL, &err), 0);
+	on("bochs-drm", "snd_hda_intel");
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+}
+
 static void recover_nothing(void **state)
 {
 	unsigned n = 7;
@@ -299,7 +361,7 @@ int main(int argc, char **argv)
 		CASE(console_waits),	  CASE(boot_id_unknown),	CASE(other_boot),
 		CASE(damaged_journal_holds), CASE(other_format),	CASE(torn_record),
 		CASE(refused_moves_nobody), CASE(console_keep_is_no_permission), CASE(console_keep_while_safe), CASE(recover_nothing),
-		CASE(reset_fails),	  CASE(stuck_left_alone),
+		CASE(stays_as_it_is_on_vfio), CASE(home_is_anothers), CASE(undo_in_two_tries), CASE(reset_fails),	  CASE(stuck_left_alone),
 	};
 
 	(void)argc;

@@ -9,5 +9,5 @@
 sweep_setup
 sweep "each write of pre-start fails in each way" fault pre-start --all-errnos
 same_as before "everything is as it was"
-sweep "each write of post-stop fails" fault post-stop
+sweep "each write of post-stop fails" fault post-stop --all-errnos
 same_as before "everything is as it was, again"

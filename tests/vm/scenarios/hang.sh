@@ -74,6 +74,7 @@ comes_home() {
 		wait_for 20 home "$address" || home=1
 	done
 	verdict $home "after the hang it comes home without a command" "$* is on $(driver "$1")"
+	ok "and the journal is gone, without a command" wait_for 20 test ! -e /run/pvebind/100.journal
 	ok "recover has nothing to do, or does it" timeout -k 1 20 "$pvebind" recover 100 </dev/null
 	wait_for 10 eval '! pgrep -f "pvebind-(hook|guard)"' || pgrep -af pvebind
 	same_as "$before" "the host is as before"
