@@ -112,6 +112,8 @@ static void advice_text(const struct entry *entry)
 
 	if (lend->other_boot)
 		printf("  left from before the host was booted: run \"pvebind recover %s\"\n", lend->name);
+	else if (entry->guard_pid && (lend->unfinished || lend->state == PVB_FAILED))
+		puts("  its guard brings home what is not there, as soon as that can be");
 	else if (lend->unfinished)
 		printf("  its pvebind is gone, the work is half done: run \"pvebind recover %s\"\n", lend->name);
 	else if (lend->state == PVB_FAILED)

@@ -48,7 +48,8 @@ static int stuck_find(struct guard *g, const struct pvb_lend *lend)
 	int pid = 0;
 
 	for (size_t i = 0; i < lend->num_devices && !pid; i++)
-		pid = pvb_device_stuck(g->front.ctx, &lend->devices[i].addr, what, sizeof(what));
+		if (pvb_lend_has(g->front.ctx, lend, i))
+			pid = pvb_device_stuck(g->front.ctx, &lend->devices[i].addr, what, sizeof(what));
 	return pid;
 }
 
@@ -64,7 +65,7 @@ static int device_open(struct guard *g, const struct pvb_addr *addr)
 static void busy_find(struct guard *g, const struct pvb_lend *lend, struct vmguard_view *view)
 {
 	for (size_t i = 0; i < lend->num_devices && !view->busy; i++) {
-		int fd = device_open(g, &lend->devices[i].addr);
+		int fd = pvb_lend_has(g->front.ctx, lend, i) ? device_open(g, &lend->devices[i].addr) : -1;
 
 		view->busy = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 		view->busy_device = i;

@@ -8,6 +8,11 @@ sweep_setup
 sweep "killed at 22 calls of pre-start" kill pre-start --sample 22
 sweep "killed at 18 calls of post-stop" kill post-stop --sample 18
 same_as before "everything is as it was"
+# As Proxmox VE calls it: a guard is there, and does what recover would, or leaves it to that.
+pve_lock 100
+sweep "killed at 6 calls of pre-start, with a guard" kill pre-start --sample 6
+pve_unlock
+same_as before "everything is as it was with a guard"
 
 # The sweep can fail: here, recover does nothing.
 mkdir /run/idle
