@@ -247,8 +247,13 @@ int pvb_effect(struct pvb_step *step, struct pvb_err *err)
 {
 	int (*effect)(struct pvb_step *, struct pvb_err *) =
 		step->op->undo ? effects[step->op->kind].undo : effects[step->op->kind].redo;
+	int r;
 
 	step->warn = step->quiet = false;
 	step->text[0] = '\0';
-	return effect ? effect(step, err) : 0;
+	r = effect ? effect(step, err) : 0;
+	/* It may be pulled out at any moment, also between a look and a write. */
+	if (r < 0 && step->op->undo && step->op->device >= 0 && pvb_step_gone(step))
+		r = err->code = 0;
+	return r;
 }
