@@ -62,16 +62,6 @@ static bool name_is_barren(const char *name)
 	return false;
 }
 
-/* A bridge stays on the host when what is behind it goes, and the other way round. Below anything else
- * that has PCI functions (VMD) these lose their host together with it, so the walk goes into them. */
-static bool name_is_apart(const struct walk *w, const char *name)
-{
-	struct pvb_err ignored;
-	struct pvb_addr addr;
-
-	return w->fn->bridge && pvb_addr_parse(name, &addr, &ignored) == 0;
-}
-
 static int dir_walk(struct walk *w, const char *path, unsigned depth);
 
 /* What is below one NVMe subsystem, if the controller is one of its: namely the block devices. */
@@ -144,7 +134,7 @@ static int dir_walk(struct walk *w, const char *path, unsigned depth)
 		return 0;
 	r = dir_note(w, path, depth);
 	for (char **name = names; r == 0 && *name; name++) {
-		if (name_is_barren(*name) || name_is_apart(w, *name))
+		if (name_is_barren(*name) || pvb_name_is_apart(w->fn, *name))
 			continue;
 		if (pvb_format(child, sizeof(child), "%s/%s", path, *name) == 0)
 			r = dir_walk(w, child, depth + 1);

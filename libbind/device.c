@@ -292,3 +292,11 @@ int pvb_overrides_read(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n)
 	}
 	return 0;
 }
+
+bool pvb_name_is_apart(const struct pvb_function *fn, const char *name)
+{
+	struct pvb_err ignored;
+	struct pvb_addr addr;
+
+	return fn->bridge && pvb_addr_parse(name, &addr, &ignored) == 0;
+}

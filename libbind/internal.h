@@ -89,6 +89,10 @@ const char *pvb_device_path(const struct pvb_addr *addr, const char *attr, char 
 /* ---- device.c ----------------------------------------------------------------- */
 /* Everything but the override. -ENOENT when the function is gone. */
 int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct pvb_function *fn) PVB_MUST_CHECK;
+/* Whether an entry of the function's directory is a device of its own. A bridge stays on the host when what is behind it
+ * goes, and the other way round; below anything else that has PCI functions (VMD) these lose their host together with it,
+ * so that a walk goes into them. */
+bool pvb_name_is_apart(const struct pvb_function *fn, const char *name);
 /* Takes the device lock: in a worker only, or a child. "" for none. */
 int pvb_override_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, char buf[PVB_NAME_MAX]) PVB_MUST_CHECK;
 /* The overrides of n functions by a child; one that hangs for a second is override_unknown. */

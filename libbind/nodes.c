@@ -174,16 +174,6 @@ static bool name_is_barren(const char *name)
 	return false;
 }
 
-/* A bridge stays on the host when what is behind it goes, and the other way round. Below anything else
- * that has PCI functions (VMD) these lose their host together with it, so the walk goes into them. */
-static bool name_is_apart(const struct walk *w, const char *name)
-{
-	struct pvb_err ignored;
-	struct pvb_addr addr;
-
-	return w->fn->bridge && pvb_addr_parse(name, &addr, &ignored) == 0;
-}
-
 static int dir_walk(struct walk *w, const char *path, unsigned depth)
 {
 	_cleanup_strv_ char **names = NULL;
@@ -191,7 +181,7 @@ static int dir_walk(struct walk *w, const char *path, unsigned depth)
 	int r = depth > DEPTH_MAX ? -ELOOP : pvb_sysfs_dirs(w->ctx, path, &names);
 
 	for (char **name = names; r == 0 && *name; name++) {
-		if (name_is_barren(*name) || name_is_apart(w, *name))
+		if (name_is_barren(*name) || pvb_name_is_apart(w->fn, *name))
 			continue;
 		r = pvb_format(child, sizeof(child), "%s/%s", path, *name);
 		if (r == 0)

@@ -347,6 +347,10 @@ static void stuck_left_alone(void **state)
 	on("vfio-pci", "snd_hda_intel");
 	gives(lend("101", setting_usual), -EBUSY);
 	says("refused (stuck): 0000:01:00.0 hangs in the kernel");
+	ft_log_clear(t);
+	gives(pvb_reset(ctx, &display, "auto", false, &err), -EBUSY);
+	says("0000:01:00.0 hangs in the kernel since an earlier try, in wait_for_ever");
+	assert_int_equal(ft_writes(t), 0);
 	/* its worker has come back */
 	ft_remove(t, path);
 	gives(pvb_recover(ctx, NULL, NULL, &err), 0);

@@ -147,6 +147,18 @@ static void what_ran_runs_again(void **state)
 }
 
 /* What may open the card any moment is stopped even if it has not. */
+/* A stop that was given up goes on by itself: such a unit is not one that runs, and is started after it. */
+static void still_stopping_is_started(void **state)
+{
+	struct host *h = *state;
+
+	is(lend(h, "lightdm.service", ""), 0, h);
+	ft_write(h->t, "svc/lightdm.service", "deactivating");
+	is(take_back(h, "100", 0), 0, h);
+	assert_has(ft_read(h->t, "svc.log"), "start lightdm.service");
+	assert_home(h);
+}
+
 static void idle_holders_are_stopped(void **state)
 {
 	struct host *h = *state;
@@ -432,6 +444,7 @@ int main(int argc, char **argv)
 		TEST(what_is_no_more_is_not_started),
 		TEST(nothing_starts_on_a_host_that_goes_down),
 		TEST(own_unit_is_refused),
+		TEST(still_stopping_is_started),
 		TEST(missing_systemctl_fails),
 	};
 

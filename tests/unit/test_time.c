@@ -321,6 +321,30 @@ static void competitor_is_refused_at_once(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+/* Waiting took most of the time there was: what began now would be killed half-way. */
+static void too_late_to_begin(void **state)
+{
+	pid_t holder, killer;
+	(void)state;
+
+	gives(lend("100", 30000, 4000), 0);
+	gives(pvb_return(ctx, "100", 0, &err), 0);
+	ft_log_clear(t);
+	holder = lock_hold("100.lock");
+	killer = fork();
+	if (killer == 0) {
+		usleep(2600000); /* of the 3 s that a lend has of these 4 */
+		_exit(kill(holder, SIGKILL) < 0);
+	}
+	gives(lend("100", 30000, 4000), -EBUSY);
+	says("waiting for others has taken most of hook-timeout; nothing was lent and nothing changed");
+	assert_int_equal(ft_writes(t), 0);
+	waitpid(killer, NULL, 0);
+	waitpid(holder, NULL, 0);
+	on("bochs-drm", "snd_hda_intel");
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, host_up, host_down)
@@ -328,7 +352,7 @@ int main(int argc, char **argv)
 		CASE(device_time_is_over), CASE(hook_time_is_over), CASE(way_home_is_left),
 		CASE(stopped_in_time),	   CASE(way_home_is_hurried),
 		CASE(confirmed_under_the_lock), CASE(renewed), CASE(waits_for_who_works),
-		CASE(competitor_is_refused_at_once),
+		CASE(competitor_is_refused_at_once), CASE(too_late_to_begin),
 	};
 
 	(void)argc;
