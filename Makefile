@@ -23,6 +23,7 @@ LIB_OBJ := $(call objects,libbind/*.c)
 CONF_OBJ := $(call objects,conf/*.c)
 GUARD_OBJ := $(BUILD)/hook/guard.o
 HOOK_OBJ := $(filter-out $(GUARD_OBJ),$(call objects,hook/*.c))
+CHECK_OBJ := $(call objects,check/*.c)
 CLI_OBJ := $(call objects,cli/*.c)
 TEST_OBJ := $(call objects,tests/unit/test_*.c)
 # The made-up machine: a library that plays the kernel, preloaded into the tests, and what builds trees for it.
@@ -48,6 +49,9 @@ $(BUILD)/libpvebind.a: $(LIB_OBJ)
 $(BUILD)/libconf.a: $(CONF_OBJ)
 	$(call say,ar) rm -f $@ && $(AR) rcs $@ $^
 
+$(BUILD)/libcheck.a: $(CHECK_OBJ)
+	$(call say,ar) rm -f $@ && $(AR) rcs $@ $^
+
 $(BUILD)/libpvebind.so: $(LIB_OBJ) libbind/libpvebind.map
 	$(call say,ld) $(LINK) -shared -Wl,-soname,libpvebind.so.$(SOVERSION) -Wl,--version-script,libbind/libpvebind.map -Wl,-z,defs \
 		-o $@ $(LIB_OBJ) $(LIBS)
@@ -59,7 +63,7 @@ $(BUILD)/pvebind-hook: $(HOOK_OBJ) $(STATIC)
 $(BUILD)/pvebind-guard: $(GUARD_OBJ) $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^
 
-$(BUILD)/pvebind: $(CLI_OBJ) $(STATIC)
+$(BUILD)/pvebind: $(CLI_OBJ) $(BUILD)/libcheck.a $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS) -ljson-c
 
 # --- testing ----------------------------------------------------------------
@@ -137,6 +141,7 @@ INSTALLED = $(PREFIX)/sbin/pvebind $(PREFIX)/libexec/pvebind/pvebind-hook $(PREF
 	$(LIBDIR)/libpvebind.a $(LIBDIR)/libpvebind.so $(LIBDIR)/libpvebind.so.$(SOVERSION) \
 	$(LIBDIR)/pkgconfig/pvebind.pc \
 	$(PREFIX)/share/man/man8/pvebind.8 $(PREFIX)/share/man/man8/pvebind-hook.8 $(PREFIX)/share/man/man5/pvebind.ini.5 \
+	$(PREFIX)/share/man/man7/pvebind-check.7 \
 	$(PREFIX)/share/doc/pvebind/examples/pvebind.ini
 
 install: all ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
@@ -152,6 +157,7 @@ install: all ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/pvebind.pc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 doc/pvebind.8 doc/pvebind-hook.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 doc/pvebind.ini.5
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 doc/pvebind-check.7
 	install -D -m 644 conf/pvebind.ini $(DESTDIR)$(PREFIX)/share/doc/pvebind/examples/pvebind.ini
 
 uninstall: ## remove what install made; bring home what is lent first (pvebind status)

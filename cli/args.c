@@ -6,7 +6,7 @@
 #include "cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_status, &cli_plan, &cli_config, &cli_lend, &cli_return, &cli_reset, &cli_recover,
+	&cli_check, &cli_status, &cli_plan, &cli_config, &cli_lend, &cli_return, &cli_reset, &cli_recover,
 };
 #define NUM_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -165,6 +165,12 @@ static error_t command_parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case CLI_KEY_METHODS:
 		cli->methods = arg;
+		return 0;
+	case CLI_KEY_GUEST:
+		cli->guest = true;
+		return 0;
+	case CLI_KEY_LIST:
+		cli->list = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		return operand_take(args, arg);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * cli: the command pvebind. Files, each calling only those before it:
- *   table · json · device · show     how things are shown, to people and to programs
+ *   paper · table · json · device · show   how things are shown, to people and to programs
  *   status, plan, lend, …            a command each, all of it: options, help, what it does
  *   args                             the command line; all commands' table
  *   main
@@ -46,16 +46,27 @@ struct cli {
 	struct pvb_addr addr;
 	bool json, dry_run;
 	const char *methods; /* NULL for none */
+	bool guest, list;
 };
 
 /* Options of commands; args.c puts them into struct cli. */
-enum cli_key { CLI_KEY_JSON = 256, CLI_KEY_DRY_RUN, CLI_KEY_METHODS };
+enum cli_key { CLI_KEY_JSON = 256, CLI_KEY_DRY_RUN, CLI_KEY_METHODS, CLI_KEY_GUEST, CLI_KEY_LIST };
 #define CLI_OPTION_JSON { "json", CLI_KEY_JSON, NULL, 0, "Print one JSON value, for programs", 0 }
 #define CLI_OPTION_DRY_RUN { "dry-run", CLI_KEY_DRY_RUN, NULL, 0, "Only show what would be done", 0 }
 #define CLI_OPTION_DRY_JSON { "json", CLI_KEY_JSON, NULL, 0, "With --dry-run: print one JSON value", 0 }
 #define CLI_OPTIONS_END { .name = NULL }
 
-extern const struct cli_command cli_status, cli_plan, cli_lend, cli_return, cli_reset, cli_recover, cli_config;
+extern const struct cli_command cli_status, cli_plan, cli_lend, cli_return, cli_reset, cli_recover, cli_config, cli_check;
+
+/* ---- paper.c: what is printed on ---------------------------------------------- */
+
+/* Columns of the terminal that stdout is; 0: it is none, lines may be as long as they are. */
+unsigned cli_width(void);
+enum cli_ink { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_RED, CLI_GREEN, CLI_YELLOW, CLI_CYAN };
+/* What to print to write so from here on; "" where there are no colours: no terminal, NO_COLOR. */
+const char *cli_ink(enum cli_ink ink);
+/* Print words to the end of the line, which has reached column, and go on below column where they do not fit. */
+void cli_wrap(unsigned column, const char *fmt, ...) PVB_PRINTF(2, 3);
 
 /* ---- table.c: aligned columns ---------------------------------------------- */
 

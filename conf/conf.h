@@ -30,6 +30,8 @@
 /* ---- memory and descriptors that go with their scope ---------------------- */
 static inline void conf_cleanup_free(void *p) { free(*(void **)p); }
 static inline void conf_cleanup_close(const int *fd) { if (*fd >= 0) close(*fd); }
+static inline void conf_cleanup_strv(char ***v) { pvb_strv_free(*v); }
+#define _conf_strv_ __attribute__((cleanup(conf_cleanup_strv)))
 #define _conf_free_ __attribute__((cleanup(conf_cleanup_free)))
 #define _conf_close_ __attribute__((cleanup(conf_cleanup_close)))
 
@@ -263,7 +265,17 @@ struct conf_vm {
 	char hookscript[256];
 	bool is_template;
 	struct conf_hostpci hostpci[CONF_HOSTPCI_MAX];
+	/* Every "key: value" of the current part, as written, in its order. */
+	struct conf_pair {
+		char *key, *value;   /* malloced */
+		unsigned line;
+	} *pairs;            /* malloced */
+	size_t num_pairs;
 };
+/* The value of a key, the last where it is doubled, as in Proxmox VE; NULL. line (may be NULL): where it stands. */
+const char *conf_vm_value(const struct conf_vm *vm, const char *key, unsigned *line);
+/* The numbers of this node's VMs, ascending: malloced. -ENOENT: no /etc/pve/qemu-server. */
+int conf_vm_list(struct pvb_ctx *ctx, unsigned **vmids, size_t *n) PVB_MUST_CHECK;
 
 /* Read etc/pve/qemu-server/VMID.conf, or with a node etc/pve/nodes/NODE/qemu-server/VMID.conf
  * (PVE_MIGRATED_FROM: an incoming live migration, whose config is still there).

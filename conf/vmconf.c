@@ -9,6 +9,7 @@
 
 #include "conf.h"
 
+#define VM_DIR "etc/pve/qemu-server"
 #define VM_CONF_MAX (4 * 1024 * 1024) /* pmxcfs itself holds 1 MiB a file at most */
 
 /* "[PENDING]", "[special:cloudinit]", "[snapshot]": the current part is over. Proxmox VE takes any
@@ -76,18 +77,50 @@ static int pair_take(struct conf_vm *vm, const struct conf_at *at, const char *k
 	return 0;
 }
 
+static int pair_keep(struct conf_vm *vm, const struct conf_at *at, const char *key, const char *value, struct pvb_err *err)
+{
+	struct conf_pair *more = realloc(vm->pairs, (vm->num_pairs + 1) * sizeof(*more)), *pair;
+
+	if (!more)
+		return pvb_err_set(err, -ENOMEM, "out of memory");
+	vm->pairs = more;
+	pair = &more[vm->num_pairs];
+	*pair = (struct conf_pair){ .key = strdup(key), .value = strdup(value), .line = at->line };
+	if (pair->key && pair->value) {
+		vm->num_pairs++;
+		return 0;
+	}
+	free(pair->key);
+	free(pair->value);
+	return pvb_err_set(err, -ENOMEM, "out of memory");
+}
+
+const char *conf_vm_value(const struct conf_vm *vm, const char *key, unsigned *line)
+{
+	for (size_t i = vm->num_pairs; i-- > 0;) {
+		if (strcmp(vm->pairs[i].key, key) != 0)
+			continue;
+		if (line)
+			*line = vm->pairs[i].line;
+		return vm->pairs[i].value;
+	}
+	return NULL;
+}
+
 /* A NUL hides the rest of its line, which may be a device. */
 static int line_take(struct conf_vm *vm, const struct conf_lines *lines, struct pvb_err *err)
 {
 	struct conf_at at = { .file = vm->file, .line = lines->number };
 	bool cut = strlen(lines->line) != lines->size;
 	char *key, *value;
+	int r;
 
 	if (!pair_split(lines->line, &key, &value))
 		return 0;
 	if (cut && hostpci_index(key) >= 0)
 		return conf_at_error(&at, err, "%s: a NUL byte in the line: remove it", key);
-	return pair_take(vm, &at, key, value, err);
+	r = pair_keep(vm, &at, key, value, err);
+	return r < 0 ? r : pair_take(vm, &at, key, value, err);
 }
 
 int conf_vm_parse(struct conf_vm *vm, char *text, size_t size, struct pvb_err *err)
@@ -124,13 +157,54 @@ int conf_vm_load(struct pvb_ctx *ctx, unsigned vmid, const char *node, struct co
 	if (node)
 		snprintf(vm->file, sizeof(vm->file), "/etc/pve/nodes/%s/qemu-server/%u.conf", node, vmid);
 	else
-		snprintf(vm->file, sizeof(vm->file), "/etc/pve/qemu-server/%u.conf", vmid);
+		snprintf(vm->file, sizeof(vm->file), "/" VM_DIR "/%u.conf", vmid);
 	r = pvb_read_file(ctx, vm->file, VM_CONF_MAX, &text, &size);
 	return r < 0 ? vm_read_error(vm, r, err) : conf_vm_parse(vm, text, size, err);
 }
 
+static int number_compare(const void *a, const void *b)
+{
+	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+
+	return (x > y) - (x < y);
+}
+
+int conf_vm_list(struct pvb_ctx *ctx, unsigned **vmids, size_t *n)
+{
+	_conf_strv_ char **names = NULL;
+	int r = pvb_sysfs_exists(ctx, VM_DIR) ? pvb_sysfs_list(ctx, VM_DIR, &names) : -ENOENT;
+	struct pvb_err ignored;
+	size_t count = 0;
+
+	*vmids = NULL;
+	*n = 0;
+	if (r < 0)
+		return r;
+	while (names[count])
+		count++;
+	*vmids = calloc(count + 1, sizeof(**vmids));
+	if (!*vmids)
+		return -ENOMEM;
+	for (char **name = names; *name; name++) {
+		char *suffix = strrchr(*name, '.');
+
+		if (!suffix || strcmp(suffix, ".conf") != 0)
+			continue;
+		*suffix = '\0';
+		if (conf_vmid_parse(*name, &(*vmids)[*n], &ignored) == 0)
+			(*n)++;
+	}
+	qsort(*vmids, *n, sizeof(**vmids), number_compare);
+	return 0;
+}
+
 void conf_vm_clear(struct conf_vm *vm)
 {
+	for (size_t i = 0; i < vm->num_pairs; i++) {
+		free(vm->pairs[i].key);
+		free(vm->pairs[i].value);
+	}
+	free(vm->pairs);
 	for (int i = 0; i < CONF_HOSTPCI_MAX; i++)
 		hostpci_clear(&vm->hostpci[i]);
 	*vm = (struct conf_vm){ .vmid = 0 };

@@ -40,6 +40,8 @@ struct pvb_ctx {
 	pvb_identify_fn *identify;
 	void *identify_data;
 	int cancel_fd;
+	int64_t start_ns;    /* pvb_ctx_set_start(); 0: as it is asked */
+	int64_t deadline_ns; /* what the host does not answer until then is not waited for; 0: each question has its own time */
 	pvb_begun_fn *begun;
 	void *begun_data;
 	/* module.c's and names.c's own. By pointers, so that a program that only looks (the guard) links neither library. */
@@ -50,6 +52,8 @@ struct pvb_ctx {
 /* As pvb_open(), with a mode for O_CREAT. */
 int pvb_openat(const struct pvb_ctx *ctx, const char *path, int flags, mode_t mode) PVB_MUST_CHECK;
 int64_t pvb_now_ns(void); /* CLOCK_MONOTONIC */
+/* Whether the time for questions to the host is over. */
+bool pvb_ctx_late(const struct pvb_ctx *ctx);
 /* The boot's id, "" when unknown. */
 void pvb_boot_id_read(struct pvb_ctx *ctx, char *buf, size_t size);
 /* In a child that may hang and so outlive us: put its stdio on /dev/null. Proxmox VE reads the hook's pipes to their end. */
@@ -60,26 +64,17 @@ int pvb_format(char *buf, size_t size, const char *fmt, ...) PVB_PRINTF(3, 4);
 /* ---- sysfs.c: the only file that opens /sys ------------------------------- */
 #define PVB_PATH_MAX 512
 
-/* An attribute's text without its last newline. -ENOBUFS when it does not fit. */
-int pvb_sysfs_read(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size) PVB_MUST_CHECK;
 /* A number, 0x or decimal. */
 int pvb_sysfs_read_number(const struct pvb_ctx *ctx, const char *path, uint64_t *value) PVB_MUST_CHECK;
 /* Exactly one write(2) of value, as the kernel's store functions want it; its error is
  * the driver's own. A short write is -EIO. */
 int pvb_sysfs_write(const struct pvb_ctx *ctx, const char *path, const char *value) PVB_MUST_CHECK;
-/* The last component of a link's target ("driver" → "bochs-drm"); "" and 0 when there is no link. */
-int pvb_sysfs_link(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size) PVB_MUST_CHECK;
 /* The whole target text of a link. */
 int pvb_sysfs_link_target(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size) PVB_MUST_CHECK;
-bool pvb_sysfs_exists(const struct pvb_ctx *ctx, const char *path);
 /* Up to size bytes of a binary attribute (config) from its start; returns how many, or -errno. */
 ssize_t pvb_sysfs_read_bytes(const struct pvb_ctx *ctx, const char *path, void *buf, size_t size) PVB_MUST_CHECK;
-/* Entries of a directory but "." and "..", sorted by name; *names: malloced array of malloced
- * strings with NULL at its end, free with pvb_strv_free(). A missing directory is an empty list. */
-int pvb_sysfs_list(const struct pvb_ctx *ctx, const char *path, char ***names) PVB_MUST_CHECK;
 /* The same, of its directories alone: not of links to such. */
 int pvb_sysfs_dirs(const struct pvb_ctx *ctx, const char *path, char ***names) PVB_MUST_CHECK;
-void pvb_strv_free(char **names);
 static inline void cleanup_strv(char ***v) { pvb_strv_free(*v); }
 #define _cleanup_strv_ __attribute__((cleanup(cleanup_strv)))
 
@@ -120,7 +115,7 @@ int pvb_module_unload(struct pvb_ctx *ctx, const char *name, struct pvb_err *err
 typedef void pvb_answer_fn(struct pvb_ctx *ctx, void *data, int fd);
 /* Run answer in a child that has nothing of ours open but the root and fd, to which it writes. *text (malloced, also
  * with -ETIMEDOUT and -ECANCELED: what had come by then; NULL otherwise) is what it wrote. -ETIMEDOUT: it wrote nothing
- * for silence_ns, or went on for five times that. -EIO: it did not end well.
+ * for silence_ns, or went on for five times that, or until the context's time was over. -EIO: it did not end well.
  * A child that hangs in the kernel is left behind, harming nobody. */
 int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t silence_ns, char **text, size_t *size) PVB_MUST_CHECK;
 
@@ -130,7 +125,7 @@ struct pvb_output {
 	char text[4096];  /* stdout and stderr; cut where longer */
 };
 /* Run a program ("usr/bin/systemctl", below the root) with args (NULL at their end) to its end. 0 whatever its status
- * is; -ENOENT: it is not here; -ETIMEDOUT, -ECANCELED: it was killed. */
+ * is; -ENOENT: it is not here; -ETIMEDOUT (at the context's time, too), -ECANCELED: it was killed. */
 int pvb_program_run(const struct pvb_ctx *ctx, const char *program, const char *const *args, int64_t deadline_ns,
 		    struct pvb_output *output) PVB_MUST_CHECK;
 /* The last line of what it said, for a sentence. Returns buf. */

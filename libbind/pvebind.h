@@ -92,6 +92,9 @@ void pvb_ctx_set_identify(struct pvb_ctx *ctx, pvb_identify_fn *fn, void *data);
 /* A descriptor (a signalfd, a pipe) that becomes readable when the caller wants a lend
  * given up: what was done is then undone and the lend fails with -ECANCELED. -1: none. */
 void pvb_ctx_set_cancel_fd(struct pvb_ctx *ctx, int fd);
+/* The time of what is asked next (settings.hook_timeout_ms) begins now: for who looks at other things first. Otherwise
+ * it begins as it is asked. */
+void pvb_ctx_set_start(struct pvb_ctx *ctx);
 /* Called when a lend's journal is written and nothing has changed yet, and again with a new generation when what is lent
  * already is lent anew: who wants to watch the lend begins here. Must not block. */
 typedef void pvb_begun_fn(void *data, const char *name, uint64_t generation);
@@ -109,6 +112,20 @@ int pvb_open(const struct pvb_ctx *ctx, const char *path, int flags) PVB_MUST_CH
  * length without that NUL: a file with NUL bytes shows by strlen() < size.
  * -EFBIG past max bytes, -EISDIR, or the open's error. */
 int pvb_read_file(const struct pvb_ctx *ctx, const char *path, size_t max, char **text, size_t *size) PVB_MUST_CHECK;
+
+/* ---- sysfs: what the structures below do not have ------------------------- */
+
+/* An attribute's text without its last newline. -ENOBUFS when it does not fit. */
+int pvb_sysfs_read(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size) PVB_MUST_CHECK;
+/* The last component of a link's target ("driver" → "bochs-drm"); "" and 0 when there is no link. */
+int pvb_sysfs_link(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size) PVB_MUST_CHECK;
+/* Whether there is such a file, link or directory. */
+bool pvb_sysfs_exists(const struct pvb_ctx *ctx, const char *path);
+/* Entries of a directory but "." and "..", sorted by name; *names: malloced array of malloced
+ * strings with NULL at its end, free with pvb_strv_free(). A missing directory is an empty list. */
+int pvb_sysfs_list(const struct pvb_ctx *ctx, const char *path, char ***names) PVB_MUST_CHECK;
+/* Free such an array; NULL: nothing. */
+void pvb_strv_free(char **names);
 
 /* ---- snapshot: what is ------------------------------------------------ */
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is printed on: a terminal with a width and colours, or a file or pipe without either. */
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "cli.h"
+
+#define WIDTH_LEAST 60u  /* what is narrower than this is broken by the terminal better than by us */
+#define WIDTH_MOST 140u  /* longer lines are hard to read */
+
+unsigned cli_width(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
+		return 0;
+	if (size.ws_col < WIDTH_LEAST)
+		return WIDTH_LEAST;
+	return size.ws_col < WIDTH_MOST ? size.ws_col : WIDTH_MOST;
+}
+
+/* https://no-color.org: set to anything but nothing, it means none. */
+const char *cli_ink(enum cli_ink ink)
+{
+	static const char *const codes[] = {
+		[CLI_PLAIN] = "\033[0m", [CLI_BOLD] = "\033[1m", [CLI_DIM] = "\033[2m", [CLI_RED] = "\033[1;31m",
+		[CLI_GREEN] = "\033[32m", [CLI_YELLOW] = "\033[33m", [CLI_CYAN] = "\033[36m",
+	};
+	static int coloured = -1;
+
+	if (coloured < 0) {
+		const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+		coloured = isatty(STDOUT_FILENO) && !(no && *no) && !(term && !strcmp(term, "dumb"));
+	}
+	return coloured ? codes[ink] : "";
+}
+
+/* Control characters would play with the terminal. */
+static void text_clean(char *text)
+{
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+}
+
+void cli_wrap(unsigned column, const char *fmt, ...)
+{
+	unsigned width = cli_width(), at = column;
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (!text) {
+		fputs("pvebind: error: out of memory\n", stderr);
+		exit(FRONT_REFUSED);
+	}
+	text_clean(text);
+	for (char *word = text; *word;) {
+		size_t n = strcspn(word, " ");
+		bool first = at == column;
+
+		if (!first && width && at + 1 + n > width) {
+			printf("\n%*s", (int)column, "");
+			at = column;
+			first = true;
+		}
+		printf("%s%.*s", first ? "" : " ", (int)n, word);
+		at += (unsigned)n + !first;
+		word += n;
+		word += strspn(word, " ");
+	}
+	putchar('\n');
+	free(text);
+}
