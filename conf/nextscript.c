@@ -244,19 +244,30 @@ static int script_spawn(const struct conf_call *call, pid_t *pid)
 	return r == -ENOEXEC ? argv_spawn(pid, argv) : r;
 }
 
-/* Signals that come from now on. Those that came before were not meant for the script. */
 static void signals_block(sigset_t *watched, sigset_t *before)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
-	sigset_t old;
-
 	sigemptyset(watched);
-	sigemptyset(&old);
-	sigpending(&old);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (!sigismember(&old, numbers[i]))
-			sigaddset(watched, numbers[i]);
+	sigaddset(watched, SIGTERM);
+	sigaddset(watched, SIGINT);
+	sigaddset(watched, SIGHUP);
 	sigprocmask(SIG_BLOCK, watched, before);
+}
+
+/* Who was asked to stop before it lends need not begin. After a return the script is wanted all the same, and signals that
+ * came before were not meant for it: they are taken off, so that one to come is seen. */
+static bool stopped_before(const struct conf_call *call, const sigset_t *watched)
+{
+	const struct timespec none = { .tv_sec = 0 };
+	sigset_t pending;
+
+	if (!strcmp(call->phase, "pre-start")) {
+		sigemptyset(&pending);
+		sigpending(&pending);
+		return sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT) || sigismember(&pending, SIGHUP);
+	}
+	while (sigtimedwait(watched, NULL, &none) > 0)
+		;
+	return false;
 }
 
 static void signal_pass(pid_t pid, const sigset_t *watched)
@@ -313,7 +324,7 @@ int conf_next_run(const struct conf_call *call, struct pvb_err *err)
 	pid_t pid;
 
 	signals_block(&watched, &before);
-	r = script_spawn(call, &pid);
+	r = stopped_before(call, &watched) ? -ECANCELED : script_spawn(call, &pid);
 	if (r == 0) {
 		end_await(pid, &watched);
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -321,6 +332,9 @@ int conf_next_run(const struct conf_call *call, struct pvb_err *err)
 	}
 	unsetenv(LOOP_VARIABLE);
 	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (r == -ECANCELED)
+		return pvb_err_set(err, r, "VM %u: asked to stop: next-hookscript %s was not called, and nothing is lent", call->vmid,
+				   call->next);
 	if (r < 0)
 		return pvb_err_set(err, r, "VM %u: cannot run next-hookscript %s: %s", call->vmid, call->next,
 				   strerror(-r));

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -17,6 +18,7 @@
 
 #define RUN_FILE_MAX (1024 * 1024)
 #define SYSTEMCTL_MS 1000
+#define END_MS 100
 
 /* ---- processes --------------------------------------------------------------- */
 
@@ -285,19 +287,20 @@ const char *conf_node_name(const struct pvb_ctx *ctx, char *buf, size_t size)
 }
 
 /* Start `systemctl is-system-running`, its output into a pipe; -1 when it cannot be. */
-static int systemctl_start(pid_t *pid)
+static int systemctl_start(const char *root, pid_t *pid)
 {
-	char name[] = "systemctl", verb[] = "is-system-running", *argv[] = { name, verb, NULL };
+	char path[PATH_MAX], verb[] = "is-system-running", *argv[] = { path, verb, NULL };
 	posix_spawn_file_actions_t actions;
 	int fds[2], r;
 
+	snprintf(path, sizeof(path), "%s/usr/bin/systemctl", strcmp(root, "/") ? root : "");
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -1;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	r = posix_spawn(pid, "/usr/bin/systemctl", &actions, NULL, argv, environ);
+	r = posix_spawn(pid, path, &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	close(fds[1]);
 	if (r == 0)
@@ -306,21 +309,35 @@ static int systemctl_start(pid_t *pid)
 	return -1;
 }
 
+/* One that has said its word, or is killed, ends at once; if not, it hangs in the kernel, and is not waited for. */
+static void systemctl_end(pid_t pid)
+{
+	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+
+	if (end.fd < 0 || poll(&end, 1, END_MS) != 1)
+		kill(pid, SIGKILL);
+	if (end.fd >= 0)
+		poll(&end, 1, END_MS);
+	waitpid(pid, NULL, WNOHANG);
+	if (end.fd >= 0)
+		close(end.fd);
+}
+
 bool conf_vmstate_shutting_down(const struct pvb_ctx *ctx)
 {
+	_conf_close_ int booted = pvb_open(ctx, "run/systemd/system", O_PATH | O_DIRECTORY); /* sd_booted(3) */
 	struct pollfd wait = { .events = POLLIN };
 	char word[32] = "";
 	pid_t pid;
 
-	/* sd_booted(3) */
-	if (strcmp(pvb_ctx_root(ctx), "/") || access("/run/systemd/system", F_OK) < 0)
+	if (booted < 0)
 		return false;
-	wait.fd = systemctl_start(&pid);
+	wait.fd = systemctl_start(pvb_ctx_root(ctx), &pid);
 	if (wait.fd < 0)
 		return false;
 	if (poll(&wait, 1, SYSTEMCTL_MS) != 1 || read(wait.fd, word, sizeof(word) - 1) < 0)
 		kill(pid, SIGKILL);
 	close(wait.fd);
-	waitpid(pid, NULL, 0);
+	systemctl_end(pid);
 	return !strncmp(word, "stopping", 8);
 }

@@ -53,19 +53,24 @@ static int stuck_find(struct guard *g, const struct pvb_lend *lend)
 	return pid;
 }
 
-/* A device's lock is its record; who moves the device has it, also when its pvebind is gone. */
-static int device_open(struct guard *g, const struct pvb_addr *addr)
+/* A device's lock is its record; who moves the device has it, also when its pvebind is gone. Behind the devices: who works on
+ * the host's part, console and services. */
+static int device_open(struct guard *g, const struct pvb_lend *lend, size_t i)
 {
 	char path[64], text[PVB_ADDR_MAX];
 
-	snprintf(path, sizeof(path), "run/pvebind/%s", pvb_addr_format(addr, text));
+	if (i < lend->num_devices)
+		snprintf(path, sizeof(path), "run/pvebind/%s", pvb_addr_format(&lend->devices[i].addr, text));
+	else
+		snprintf(path, sizeof(path), "run/pvebind/%s.host.lock", g->name);
 	return pvb_open(g->front.ctx, path, O_RDONLY);
 }
 
 static void busy_find(struct guard *g, const struct pvb_lend *lend, struct vmguard_view *view)
 {
-	for (size_t i = 0; i < lend->num_devices && !view->busy; i++) {
-		int fd = pvb_lend_has(g->front.ctx, lend, i) ? device_open(g, &lend->devices[i].addr) : -1;
+	for (size_t i = 0; i <= lend->num_devices && !view->busy; i++) {
+		bool ours = i == lend->num_devices || pvb_lend_has(g->front.ctx, lend, i);
+		int fd = ours ? device_open(g, lend, i) : -1;
 
 		view->busy = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 		view->busy_device = i;
@@ -151,7 +156,7 @@ static int device_await(struct guard *g, size_t device, pid_t *pid, struct pvb_e
 	int r = pvb_lend_read(g->front.ctx, g->name, &lend, err);
 
 	if (r == 0)
-		r = device < lend.num_devices ? lock_await(device_open(g, &lend.devices[device].addr), pid) : -ENOENT;
+		r = device <= lend.num_devices ? lock_await(device_open(g, &lend, device), pid) : -ENOENT;
 	pvb_lend_clear(&lend);
 	return r;
 }

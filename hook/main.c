@@ -61,6 +61,7 @@ static enum front_status pre_start(struct front *front, unsigned vmid)
 		return front_fail(front, &err, FRONT_REFUSED);
 	front->begun = seed_sow;
 	status = next_before(front, vmid);
+	pvb_ctx_set_start(front->ctx); /* it had all the time it took */
 	return status == FRONT_DONE ? front_lend(front, vmid) : status;
 }
 
@@ -119,6 +120,7 @@ static enum front_status phase_run(struct front *front, unsigned vmid, const cha
 	char next[CONF_NEXT_MAX] = "";
 	enum front_status status;
 
+	pvb_ctx_set_start(front->ctx);
 	if (!first)
 		next_recall(front, vmid, phase, next);
 	status = phase_ours(front, vmid, phase);

@@ -30,7 +30,7 @@ static struct pvb_worker *worker_for(struct apply *a, int device)
 
 static int op_assign(struct apply *a, size_t number)
 {
-	struct pvb_worker *worker = worker_for(a, pvb_op_worker(a->run.plan, &a->run.plan->journal.ops[number]));
+	struct pvb_worker *worker = worker_for(a, pvb_op_worker(&a->run.plan->journal.lend, &a->run.plan->journal.ops[number]));
 	size_t *ops = worker ? realloc(worker->ops, (worker->num_ops + 1) * sizeof(*ops)) : NULL;
 
 	if (!ops)
@@ -131,7 +131,7 @@ static int64_t deadline_now(const struct apply *a)
 	return a->run.deadline_ns < own ? a->run.deadline_ns : own;
 }
 
-/* Whether a device that it would touch hangs since an earlier try. */
+/* Whether what it would touch hangs since an earlier try. */
 static bool worker_blocked(struct apply *a, const struct pvb_worker *worker)
 {
 	const struct pvb_lend *lend = &a->run.plan->journal.lend;
@@ -149,7 +149,10 @@ static bool worker_blocked(struct apply *a, const struct pvb_worker *worker)
 			continue;
 		return true;
 	}
-	return false;
+	if (worker->device >= 0 || !a->home || !a->run.lock_fds || a->run.lock_fds[lend->num_devices] >= 0)
+		return false;
+	pvb_apply_fail(a, -1, -PVB_EATTENTION, "console, services and modules: another process works on them and does not end: left alone");
+	return true;
 }
 
 static int worker_launch(struct apply *a, struct pvb_worker *worker)

@@ -85,11 +85,11 @@ static int other_settle(struct pvb_session *s, const char *name, bool *settled, 
 {
 	struct pvb_lend lend = { .num_devices = 0 };
 	struct pvb_session other;
-	int64_t wait_ns = PVB_LOOK_WAIT_NS;
+	int64_t left_ns = s->deadline_ns - pvb_now_ns(), wait_ns = left_ns < PVB_LOOK_WAIT_NS ? left_ns : PVB_LOOK_WAIT_NS;
 	int r;
 
 	if (pvb_lend_read(s->ctx, name, &lend, err) == 0 && lend.state == PVB_RETURNING)
-		wait_ns = s->deadline_ns - pvb_now_ns();
+		wait_ns = left_ns;
 	pvb_lend_clear(&lend);
 	r = pvb_session_open(s->ctx, name, name, wait_ns > 0 ? wait_ns : 0, &other, err);
 	if (r == -EBUSY)
@@ -157,12 +157,40 @@ static void plan_say(struct pvb_session *s, const struct pvb_plan *plan)
 		pvb_log(s->ctx, PVB_NOTICE, "%s", plan->notes[i]);
 }
 
-/* Waiting may have taken the time there was. What begins now would be killed half-way. */
+/* A lend that begins later than this would be killed half-way. */
+static int64_t begin_until_ns(const struct pvb_session *s, const struct pvb_request *request)
+{
+	return s->deadline_ns - pvb_session_wait_ns(&request->settings) / 4;
+}
+
+/* Waiting may have taken the time there was. */
 static int time_check(const struct pvb_session *s, const struct pvb_request *request, struct pvb_err *err)
 {
-	if (s->deadline_ns - pvb_now_ns() >= pvb_session_wait_ns(&request->settings) / 4)
+	if (pvb_now_ns() <= begin_until_ns(s, request))
 		return 0;
 	return pvb_err_set(err, -EBUSY, "%s: waiting for others has taken most of hook-timeout; nothing was lent and nothing changed: try again", s->label);
+}
+
+/* What the host (systemctl, pct, a driver, /proc) does not answer in time is given up, and the lend with it: of what is
+ * unknown nothing follows. */
+static int plan_make(struct pvb_session *s, const struct pvb_request *request, struct pvb_plan **plan, struct pvb_err *err)
+{
+	bool late;
+	int r = time_check(s, request, err);
+
+	if (r < 0)
+		return r;
+	s->ctx->deadline_ns = begin_until_ns(s, request);
+	r = pvb_plan_lend(s->ctx, request, plan, err);
+	late = pvb_ctx_late(s->ctx);
+	s->ctx->deadline_ns = 0;
+	if (!late)
+		return r;
+	if (r == 0)
+		pvb_plan_free(*plan);
+	*plan = NULL;
+	return pvb_err_set(err, -ETIMEDOUT, "%s: looking at the host took longer than its hook-timeout (%u ms) leaves for that; nothing was lent and nothing changed; pvebind plan %s shows what does not answer",
+			   s->label, request->settings.hook_timeout_ms, s->name);
 }
 
 /* A plan that nothing speaks against, with its devices locked. */
@@ -171,7 +199,7 @@ static int lend_prepare(struct pvb_session *s, const struct pvb_request *request
 	for (;;) {
 		struct pvb_plan *plan = NULL;
 		bool settled = false;
-		int r = pvb_plan_lend(s->ctx, request, &plan, err);
+		int r = plan_make(s, request, &plan, err);
 
 		if (r < 0)
 			return r;
@@ -255,7 +283,7 @@ static int before_settle(struct pvb_session *s, const struct pvb_request *reques
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	if (lend.state == PVB_LENT || lend.state == PVB_RUNNING || lend.state == PVB_KEPT) {
-		r = pvb_plan_lend(s->ctx, request, &plan, err);
+		r = plan_make(s, request, &plan, err);
 		*done = r == 0 && lend_same(&lend, plan) && lend_on_vfio(s->ctx, &lend);
 		if (*done)
 			r = refusals_say(s, plan, err);
@@ -281,8 +309,7 @@ int pvb_lend(struct pvb_ctx *ctx, const struct pvb_request *request, struct pvb_
 	int r;
 
 	err->code = 0;
-	r = pvb_session_open(ctx, request->name, request->label, pvb_session_wait_ns(&request->settings), &s, err);
-	pvb_session_budget(&s, &request->settings);
+	r = pvb_session_begin(ctx, request->name, request->label, &request->settings, &s, err);
 	if (r == 0)
 		r = before_settle(&s, request, &done, err);
 	if (r == 0 && !done)

@@ -301,3 +301,18 @@ bool pvb_busy_who(const struct pvb_busy *busy, const struct pvb_snapshot *snapsh
 	}
 	return pvb_holders_unknown(busy->ctx, &busy->holders, buf, size);
 }
+
+bool pvb_busy_next(const struct pvb_busy *busy, const struct pvb_function *fn, size_t *at, struct pvb_user *user)
+{
+	for (; *at < busy->holders.n; (*at)++) {
+		const struct pvb_holder *holder = &busy->holders.list[*at];
+
+		if (!holder_matters(busy, holder, fn) || process_said(busy, *at, fn))
+			continue;
+		*user = (struct pvb_user){ .pid = holder->pid, .stops = holder_covered(busy, holder) };
+		memcpy(user->who, holder->who, sizeof(user->who));
+		process_words(busy, (*at)++, fn, user->text, sizeof(user->text));
+		return true;
+	}
+	return false;
+}

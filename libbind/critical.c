@@ -144,7 +144,41 @@ static int dir_walk(struct walk *w, const char *path, unsigned depth)
 	return r;
 }
 
-static int uses_refuse(const struct walk *w, const struct pvb_uses *uses, const char *name, const char *what,
+static int walk_uses(struct walk *w, struct pvb_tables *tables, struct pvb_uses *disks, struct pvb_uses *nics)
+{
+	int r = 0;
+
+	if (w->disks.n)
+		r = pvb_disk_uses(w->ctx, tables, &w->disks, disks);
+	if (r == 0 && w->nics.n)
+		r = pvb_nic_uses(w->ctx, tables, &w->nics, nics);
+	if (r == 0 && *w->unread.text)
+		pvb_uses_add(disks, "%s", w->unread.text);
+	return r;
+}
+
+int pvb_critical_below(struct pvb_ctx *ctx, struct pvb_tables *tables, const struct pvb_function *fn, const char *path,
+		       struct pvb_uses *disks, struct pvb_uses *nics)
+{
+	struct walk w = { .ctx = ctx, .fn = fn };
+	int r = dir_walk(&w, path, 0);
+
+	if (r == 0)
+		r = walk_uses(&w, tables, disks, nics);
+	pvb_strv_free(w.disks.list);
+	pvb_strv_free(w.nics.list);
+	return r;
+}
+
+int pvb_critical_uses(struct pvb_ctx *ctx, struct pvb_tables *tables, const struct pvb_function *fn,
+		      struct pvb_uses *disks, struct pvb_uses *nics)
+{
+	char path[PVB_PATH_MAX];
+
+	return pvb_critical_below(ctx, tables, fn, pvb_device_path(&fn->addr, "", path), disks, nics);
+}
+
+static int uses_refuse(const struct pvb_function *fn, const struct pvb_uses *uses, const char *name, const char *what,
 		       const char *remedy, struct pvb_refusals *refusals)
 {
 	char addr[PVB_ADDR_MAX], more[32] = "";
@@ -153,40 +187,23 @@ static int uses_refuse(const struct walk *w, const struct pvb_uses *uses, const 
 		return 0;
 	if (uses->left_off)
 		snprintf(more, sizeof(more), " and %u more", uses->left_off);
-	pvb_addr_format(&w->fn->addr, addr);
-	return pvb_refuse(refusals, name, &w->fn->addr, "%s %s: %s%s; %s, or set allow = %s:%s to lend it on purpose",
+	pvb_addr_format(&fn->addr, addr);
+	return pvb_refuse(refusals, name, &fn->addr, "%s %s: %s%s; %s, or set allow = %s:%s to lend it on purpose",
 			  addr, what, uses->text, more, remedy, name, addr);
-}
-
-static int walk_judge(struct walk *w, struct pvb_refusals *refusals)
-{
-	struct pvb_uses disks = { .left_off = 0 }, nics = { .left_off = 0 };
-	int r = 0;
-
-	if (w->disks.n)
-		r = pvb_disk_uses(w->ctx, &w->disks, &disks);
-	if (r == 0 && w->nics.n)
-		r = pvb_nic_uses(w->ctx, &w->nics, &nics);
-	if (r == 0 && *w->unread.text)
-		pvb_uses_add(&disks, "%s", w->unread.text);
-	if (r == 0)
-		r = uses_refuse(w, &disks, "host-disk", "has a disk that the host uses",
-				"free it first (unmount, swapoff, vgchange -an, zpool export)", refusals);
-	if (r == 0)
-		r = uses_refuse(w, &nics, "host-network", "has a network interface that the host uses",
-				"give the host another way first", refusals);
-	return r;
 }
 
 int pvb_critical_find(struct pvb_ctx *ctx, const struct pvb_function *fn, struct pvb_refusals *refusals)
 {
-	struct walk w = { .ctx = ctx, .fn = fn };
-	char path[PVB_PATH_MAX];
-	int r = dir_walk(&w, pvb_device_path(&fn->addr, "", path), 0);
+	struct pvb_uses disks = { .left_off = 0 }, nics = { .left_off = 0 };
+	struct pvb_tables tables = { .mounts = NULL };
+	int r = pvb_critical_uses(ctx, &tables, fn, &disks, &nics);
 
 	if (r == 0)
-		r = walk_judge(&w, refusals);
-	pvb_strv_free(w.disks.list);
-	pvb_strv_free(w.nics.list);
+		r = uses_refuse(fn, &disks, "host-disk", "has a disk that the host uses",
+				"free it first (unmount, swapoff, vgchange -an, zpool export)", refusals);
+	if (r == 0)
+		r = uses_refuse(fn, &nics, "host-network", "has a network interface that the host uses",
+				"give the host another way first", refusals);
+	pvb_tables_clear(&tables);
 	return r;
 }

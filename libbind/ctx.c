@@ -64,6 +64,16 @@ void pvb_ctx_set_cancel_fd(struct pvb_ctx *ctx, int fd)
 	ctx->cancel_fd = fd;
 }
 
+void pvb_ctx_set_start(struct pvb_ctx *ctx)
+{
+	ctx->start_ns = pvb_now_ns();
+}
+
+bool pvb_ctx_late(const struct pvb_ctx *ctx)
+{
+	return ctx->deadline_ns && pvb_now_ns() >= ctx->deadline_ns;
+}
+
 void pvb_ctx_set_begun(struct pvb_ctx *ctx, pvb_begun_fn *fn, void *data)
 {
 	ctx->begun = fn;
@@ -185,6 +195,14 @@ int64_t pvb_now_ns(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t pvb_boottime_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 

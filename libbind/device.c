@@ -8,13 +8,21 @@
 
 #include "internal.h"
 
+/* A function that is looked at; dir is its directory, as reading by that is much cheaper than by whole paths. */
+struct look {
+	struct pvb_ctx *ctx;
+	struct pvb_function *fn;
+	int dir;
+	const struct pvb_among *among;
+};
+
 /* "pci:v00001234d00001111sv00001AF4sd00001100bc03sc80i00" has every id in one read. Not the
  * uevent file: some kernels (6.10) take the device lock to show that. */
-static int ids_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+static int ids_read(const struct look *l)
 {
-	char path[PVB_PATH_MAX];
+	struct pvb_function *fn = l->fn;
 	unsigned v, d, sv, sd, bc, sc, pi;
-	int r = pvb_sysfs_read(ctx, pvb_device_path(&fn->addr, "modalias", path), fn->modalias, sizeof(fn->modalias));
+	int r = pvb_sysfs_read_at(l->dir, "modalias", fn->modalias, sizeof(fn->modalias));
 
 	if (r < 0)
 		return r;
@@ -31,6 +39,7 @@ static int ids_read(struct pvb_ctx *ctx, struct pvb_function *fn)
 /* The standard header: revision, and whether the device still answers at all. */
 #define CONFIG_NS 1000000000
 #define HEADER_SIZE 64
+#define HEADER_TYPE 14
 
 static void config_answer(struct pvb_ctx *ctx, void *data, int fd)
 {
@@ -57,73 +66,83 @@ static ssize_t config_ask(struct pvb_ctx *ctx, struct pvb_function *fn, uint8_t 
 	return (ssize_t)size;
 }
 
-static void config_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+/* Returns whether it is known to be no bridge. */
+static bool config_read(const struct look *l)
 {
-	char path[PVB_PATH_MAX];
+	struct pvb_function *fn = l->fn;
 	uint8_t header[HEADER_SIZE];
 	ssize_t n;
 
 	if (fn->vfio)
-		n = config_ask(ctx, fn, header);
+		n = config_ask(l->ctx, fn, header);
 	else
-		n = pvb_sysfs_read_bytes(ctx, pvb_device_path(&fn->addr, "config", path), header, sizeof(header));
+		n = pvb_sysfs_read_bytes_at(l->dir, "config", header, sizeof(header));
 	if (n < 16)
-		return;
+		return false;
 	fn->revision = header[8];
 	/* A VF's ids read as 0xffff by specification (SR-IOV 3.4.1): they prove nothing there. */
 	fn->off_bus = !fn->is_vf && header[0] == 0xff && header[1] == 0xff;
+	return !fn->off_bus && (header[HEADER_TYPE] & 0x7f) == 0;
 }
 
-static int driver_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+static int driver_read(const struct look *l)
 {
+	const struct pvb_function *like = l->among->like;
+	struct pvb_function *fn = l->fn;
 	char path[PVB_PATH_MAX];
-	int r = pvb_sysfs_link(ctx, pvb_device_path(&fn->addr, "driver", path), fn->driver, sizeof(fn->driver));
+	int r = pvb_sysfs_link_at(l->dir, "driver", fn->driver, sizeof(fn->driver));
 
 	if (r < 0 || !*fn->driver)
 		return r;
-	r = pvb_sysfs_link(ctx, pvb_device_path(&fn->addr, "driver/module", path), fn->module, sizeof(fn->module));
+	if (like && !strcmp(like->driver, fn->driver)) {
+		memcpy(fn->module, like->module, sizeof(fn->module));
+		fn->vfio = like->vfio;
+		return 0;
+	}
+	r = pvb_sysfs_link(l->ctx, pvb_device_path(&fn->addr, "driver/module", path), fn->module, sizeof(fn->module));
 	if (r < 0)
 		return r;
 	/* vfio-dev is there for vfio-pci and for every variant driver (drivers/vfio/vfio_main.c, since 6.1). */
-	fn->vfio = !strcmp(fn->driver, "vfio-pci") ||
-		   pvb_sysfs_exists(ctx, pvb_device_path(&fn->addr, "vfio-dev", path));
+	fn->vfio = !strcmp(fn->driver, "vfio-pci") || pvb_sysfs_exists_at(l->dir, "vfio-dev");
 	return 0;
 }
 
-static int group_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+static int group_read(const struct look *l)
 {
-	char path[PVB_PATH_MAX], text[16];
-	int r = pvb_sysfs_link(ctx, pvb_device_path(&fn->addr, "iommu_group", path), text, sizeof(text));
+	char text[16];
+	int r = pvb_sysfs_link_at(l->dir, "iommu_group", text, sizeof(text));
 
-	fn->group = r == 0 && *text ? atoi(text) : -1;
+	l->fn->group = r == 0 && *text ? atoi(text) : -1;
 	return r;
 }
 
 /* sriov_numvfs takes the device lock even to be read; the virtfnN links tell the same. */
-static void sriov_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+static void sriov_read(const struct look *l)
 {
-	char path[PVB_PATH_MAX], attr[32], name[PVB_ADDR_MAX + 8];
+	char attr[32], name[PVB_ADDR_MAX + 8];
+	struct pvb_function *fn = l->fn;
 	struct pvb_err ignored;
 
-	if (pvb_sysfs_link(ctx, pvb_device_path(&fn->addr, "physfn", path), name, sizeof(name)) == 0 && *name)
+	if (pvb_sysfs_link_at(l->dir, "physfn", name, sizeof(name)) == 0 && *name)
 		fn->is_vf = pvb_addr_parse(name, &fn->physfn, &ignored) == 0;
 	for (;;) {
 		snprintf(attr, sizeof(attr), "virtfn%u", fn->num_vfs);
-		if (!pvb_sysfs_exists(ctx, pvb_device_path(&fn->addr, attr, path)))
+		if (!pvb_sysfs_exists_at(l->dir, attr))
 			return;
 		fn->num_vfs++;
 	}
 }
 
 /* "../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0": the addresses before the last are its bridges. */
-static void bridges_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+static void bridges_read(const struct look *l)
 {
-	char path[PVB_PATH_MAX], target[PVB_PATH_MAX], *part, *save = NULL;
+	char name[PVB_ADDR_MAX], target[PVB_PATH_MAX], *part, *save = NULL;
+	struct pvb_function *fn = l->fn;
 	struct pvb_addr chain[ARRAY_SIZE(fn->bridges) + 1];
 	struct pvb_err ignored;
 	size_t n = 0;
 
-	if (pvb_sysfs_link_target(ctx, pvb_device_path(&fn->addr, "", path), target, sizeof(target)) < 0)
+	if (pvb_sysfs_link_target_at(l->among->devices, pvb_addr_format(&fn->addr, name), target, sizeof(target)) < 0)
 		return;
 	for (part = strtok_r(target, "/", &save); part && n < ARRAY_SIZE(chain); part = strtok_r(NULL, "/", &save))
 		if (strchr(part, '.') && pvb_addr_parse(part, &chain[n], &ignored) == 0)
@@ -146,14 +165,15 @@ static bool slot_shared(struct pvb_ctx *ctx, const struct pvb_addr *addr)
 /* reset_method is absent where there is none (and before Linux 5.15). The kernel makes the list as a function
  * is found: function 0 has "bus" in it although its siblings, found later, make a bus reset of one
  * function impossible (-ENOTTY from pci_parent_bus_reset()). */
-static void reset_methods_read(struct pvb_ctx *ctx, struct pvb_function *fn)
+static void reset_methods_read(const struct look *l)
 {
-	char path[PVB_PATH_MAX], list[PVB_NAME_MAX], *method, *save = NULL;
+	char list[PVB_NAME_MAX], *method, *save = NULL;
+	struct pvb_function *fn = l->fn;
 	bool shared;
 
-	if (pvb_sysfs_read(ctx, pvb_device_path(&fn->addr, "reset_method", path), list, sizeof(list)) < 0)
+	if (pvb_sysfs_read_at(l->dir, "reset_method", list, sizeof(list)) < 0)
 		return;
-	shared = strstr(list, "bus") && slot_shared(ctx, &fn->addr);
+	shared = strstr(list, "bus") && slot_shared(l->ctx, &fn->addr);
 	for (method = strtok_r(list, " ", &save); method; method = strtok_r(NULL, " ", &save)) {
 		if (shared && (!strcmp(method, "bus") || !strcmp(method, "cxl_bus")))
 			continue;
@@ -163,29 +183,57 @@ static void reset_methods_read(struct pvb_ctx *ctx, struct pvb_function *fn)
 	}
 }
 
-int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct pvb_function *fn)
+/* Somebody of ours works on the device, or hangs over it. */
+static bool worked_on(const struct look *l)
 {
-	char path[PVB_PATH_MAX], text[PVB_ADDR_MAX], what[320];
-	int r;
+	char text[PVB_ADDR_MAX], what[320];
+
+	pvb_addr_format(&l->fn->addr, text);
+	if (!pvb_records_have(l->ctx, l->among->records, text))
+		return false;
+	return pvb_record_locked(l->ctx, text) || pvb_stuck_check(l->ctx, &l->fn->addr, what, sizeof(what)) < 0;
+}
+
+static int function_look(const struct look *l)
+{
+	struct pvb_function *fn = l->fn;
+	int r = ids_read(l);
+
+	if (r == 0)
+		r = driver_read(l);
+	if (r == 0)
+		r = group_read(l);
+	if (r < 0)
+		return r;
+	sriov_read(l);
+	/* While a reset goes on, reading the configuration space waits for it, uninterruptibly (pci_dev_lock()). */
+	fn->bridge = (worked_on(l) || !config_read(l)) && pvb_sysfs_exists_at(l->dir, "pci_bus");
+	bridges_read(l);
+	reset_methods_read(l);
+	return 0;
+}
+
+int pvb_function_read_among(struct pvb_ctx *ctx, const struct pvb_among *among, const struct pvb_addr *addr,
+			    struct pvb_function *fn)
+{
+	char path[PVB_PATH_MAX];
+	_cleanup_close_ int dir = pvb_open(ctx, pvb_device_path(addr, "", path), O_PATH | O_DIRECTORY);
 
 	memset(fn, 0, sizeof(*fn));
 	fn->addr = *addr;
-	r = ids_read(ctx, fn);
-	if (r == 0)
-		r = driver_read(ctx, fn);
-	if (r == 0)
-		r = group_read(ctx, fn);
-	if (r < 0)
-		return r;
-	fn->bridge = pvb_sysfs_exists(ctx, pvb_device_path(addr, "pci_bus", path));
-	sriov_read(ctx, fn);
-	/* While a reset goes on, reading the configuration space waits for it, uninterruptibly (pci_dev_lock()): not while
-	 * somebody works on the device. */
-	if (!pvb_record_locked(ctx, pvb_addr_format(addr, text)) && pvb_stuck_check(ctx, addr, what, sizeof(what)) == 0)
-		config_read(ctx, fn);
-	bridges_read(ctx, fn);
-	reset_methods_read(ctx, fn);
-	return 0;
+	return dir < 0 ? dir : function_look(&(struct look){ ctx, fn, dir, among });
+}
+
+int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct pvb_function *fn)
+{
+	_cleanup_close_ int devices = pvb_open(ctx, PVB_DEVICES_DIR, O_PATH | O_DIRECTORY);
+	struct pvb_records records;
+	int r;
+
+	pvb_records_open(ctx, &records);
+	r = pvb_function_read_among(ctx, &(struct pvb_among){ devices, &records, NULL }, addr, fn);
+	pvb_records_close(&records);
+	return r;
 }
 
 int pvb_override_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, char buf[PVB_NAME_MAX])

@@ -12,7 +12,7 @@
 
 struct look {
 	struct pvb_ctx *ctx;
-	char *mounts, *swaps;
+	const struct pvb_tables *tables;
 	struct pvb_uses *uses;
 	const char *name; /* of the block device below the function: what sentences begin with */
 	bool used;        /* something was found for it */
@@ -87,7 +87,7 @@ static bool mount_matches(char *line, const char *dev, const char *node, char **
 
 static int mounts_look(struct look *l, const char *dev, const char *node, const char *through)
 {
-	_cleanup_free_ char *copy = strdup(l->mounts);
+	_cleanup_free_ char *copy = strdup(l->tables->mounts);
 	char points[160] = "", more[32] = "", *save = NULL;
 	unsigned left_off = 0;
 
@@ -128,7 +128,7 @@ static bool swap_matches(const struct look *l, const char *file, const char *dev
 
 static int swaps_look(struct look *l, const char *dev, const char *node, const char *through)
 {
-	_cleanup_free_ char *copy = strdup(l->swaps);
+	_cleanup_free_ char *copy = strdup(l->tables->swaps);
 	char *save = NULL;
 
 	if (!copy)
@@ -223,15 +223,16 @@ static void exclusive_look(struct look *l, const char *path)
 		pvb_uses_add(l->uses, "%s cannot be opened to see whether it is used (%s)", node, strerror(-probe));
 }
 
-static int table_read(struct look *l, const char *path, char **text)
+/* Once for all functions. */
+static int table_read(struct pvb_ctx *ctx, const char *path, struct pvb_uses *unread, char **text)
 {
-	int r = pvb_read_file(l->ctx, path, 16 << 20, text, NULL);
+	int r = *text ? 0 : pvb_read_file(ctx, path, 16 << 20, text, NULL);
 
 	if (r == 0 || r == -ENOMEM)
 		return r;
 	/* A kernel without swap has no /proc/swaps, but every one has mounts. */
 	if (r != -ENOENT || strcmp(path, "proc/swaps") != 0)
-		pvb_uses_add(l->uses, "/%s cannot be read to see whether they are used (%s)", path, strerror(-r));
+		pvb_uses_add(unread, "/%s cannot be read to see whether they are used (%s)", path, strerror(-r));
 	*text = strdup("");
 	return *text ? 0 : -ENOMEM;
 }
@@ -268,17 +269,15 @@ static int disks_look(struct look *l, const struct pvb_paths *disks, bool *used)
 	return r;
 }
 
-int pvb_disk_uses(struct pvb_ctx *ctx, const struct pvb_paths *disks, struct pvb_uses *uses)
+int pvb_disk_uses(struct pvb_ctx *ctx, struct pvb_tables *tables, const struct pvb_paths *disks, struct pvb_uses *uses)
 {
-	struct look l = { .ctx = ctx, .uses = uses, .name = path_base(disks->list[0]) };
+	struct look l = { .ctx = ctx, .tables = tables, .uses = uses, .name = path_base(disks->list[0]) };
 	_cleanup_free_ bool *used = calloc(disks->n, sizeof(*used));
-	int r = used ? table_read(&l, "proc/self/mountinfo", &l.mounts) : -ENOMEM;
+	int r = used ? table_read(ctx, "proc/self/mountinfo", &tables->disks_unread, &tables->mounts) : -ENOMEM;
 
 	if (r == 0)
-		r = table_read(&l, "proc/swaps", &l.swaps);
-	if (r == 0)
-		r = disks_look(&l, disks, used);
-	free(l.mounts);
-	free(l.swaps);
-	return r;
+		r = table_read(ctx, "proc/swaps", &tables->disks_unread, &tables->swaps);
+	if (r == 0 && *tables->disks_unread.text)
+		pvb_uses_add(uses, "%s", tables->disks_unread.text);
+	return r < 0 ? r : disks_look(&l, disks, used);
 }

@@ -252,8 +252,9 @@ int pvb_effect(struct pvb_step *step, struct pvb_err *err)
 	step->warn = step->quiet = false;
 	step->text[0] = '\0';
 	r = effect ? effect(step, err) : 0;
-	/* It may be pulled out at any moment, also between a look and a write. */
-	if (r < 0 && step->op->undo && step->op->device >= 0 && pvb_step_gone(step))
+	/* It may be pulled out at any moment, also between a look and a write. A module is the host's, though a device's worker
+	 * loads it. */
+	if (r < 0 && step->op->undo && step->op->device >= 0 && step->op->kind != PVB_OP_UNLOAD && pvb_step_gone(step))
 		r = err->code = 0;
 	return r;
 }

@@ -158,6 +158,10 @@ bool pvb_holders_unknown(struct pvb_ctx *ctx, const struct pvb_holders *holders,
 		snprintf(buf, size, "%u process%s could not be looked into", holders->unreadable, holders->unreadable > 1 ? "es" : "");
 		return true;
 	}
+	if (!holders->hung_at) {
+		snprintf(buf, size, "there was no time left to look at who uses it");
+		return true;
+	}
 	snprintf(path, sizeof(path), "proc/%d/comm", holders->hung_at);
 	if (pvb_read_file(ctx, path, PVB_NAME_MAX, &comm, NULL) == 0)
 		comm[strcspn(comm, "\n")] = '\0';

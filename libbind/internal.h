@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of libbind share among themselves. Files call only downwards:
- *   err addr ctx → sysfs module names → line record stuck ask program → device snapshot nodes owner holders (search) vfio critical (disk nic) terminal console reset slot
- *   → refusal request shared → op journal (replay) lend → busy letgo gate judge → plan home gating service lending
- *   → power unload binding effect → worker outcome overdue apply → session homecoming → bind takeback watch manual
+ *   err addr ctx → sysfs module (modconf) kmsg (ids) names → line record stuck ask program → device capability details snapshot group nodes owner holders (search) vfio critical (disk nic) hostuse usb terminal console reset slot
+ *   → refusal request shared → op journal (replay) lend → busy users letgo gate judge → plan home gating service stopping lending
+ *   → power unload binding effect → worker outcome overdue apply → orphan session homecoming → bind takeback watch manual
  * All functions return 0 or -errno; those without a struct pvb_err leave the
  * sentence to their caller, who knows what it was for.
  */
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pvebind.h"
@@ -52,6 +53,7 @@ struct pvb_ctx {
 /* As pvb_open(), with a mode for O_CREAT. */
 int pvb_openat(const struct pvb_ctx *ctx, const char *path, int flags, mode_t mode) PVB_MUST_CHECK;
 int64_t pvb_now_ns(void); /* CLOCK_MONOTONIC */
+int64_t pvb_boottime_ns(void); /* CLOCK_BOOTTIME: what /proc/PID/stat counts from, too */
 /* Whether the time for questions to the host is over. */
 bool pvb_ctx_late(const struct pvb_ctx *ctx);
 /* The boot's id, "" when unknown. */
@@ -73,17 +75,33 @@ int pvb_sysfs_write(const struct pvb_ctx *ctx, const char *path, const char *val
 int pvb_sysfs_link_target(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size) PVB_MUST_CHECK;
 /* Up to size bytes of a binary attribute (config) from its start; returns how many, or -errno. */
 ssize_t pvb_sysfs_read_bytes(const struct pvb_ctx *ctx, const char *path, void *buf, size_t size) PVB_MUST_CHECK;
+/* The same of what is in the directory dir (O_PATH), which is cheaper; links are not followed. */
+ssize_t pvb_sysfs_read_bytes_at(int dir, const char *attr, void *buf, size_t size) PVB_MUST_CHECK;
+int pvb_sysfs_read_at(int dir, const char *attr, char *buf, size_t size) PVB_MUST_CHECK;
+int pvb_sysfs_link_target_at(int dir, const char *name, char *buf, size_t size) PVB_MUST_CHECK;
+int pvb_sysfs_link_at(int dir, const char *name, char *buf, size_t size) PVB_MUST_CHECK;
+bool pvb_sysfs_exists_at(int dir, const char *name);
 /* The same, of its directories alone: not of links to such. */
 int pvb_sysfs_dirs(const struct pvb_ctx *ctx, const char *path, char ***names) PVB_MUST_CHECK;
 static inline void cleanup_strv(char ***v) { pvb_strv_free(*v); }
 #define _cleanup_strv_ __attribute__((cleanup(cleanup_strv)))
 
+#define PVB_DEVICES_DIR "sys/bus/pci/devices"
 /* "sys/bus/pci/devices/0000:01:00.0/ATTR" into buf, which is returned; attr "" for the device itself. */
 const char *pvb_device_path(const struct pvb_addr *addr, const char *attr, char buf[PVB_PATH_MAX]);
 
 /* ---- device.c ----------------------------------------------------------------- */
 /* Everything but the override. -ENOENT when the function is gone. */
 int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct pvb_function *fn) PVB_MUST_CHECK;
+/* The same, for many. */
+struct pvb_records;
+struct pvb_among {
+	int devices;                     /* open PVB_DEVICES_DIR, or -1 */
+	struct pvb_records *records;
+	const struct pvb_function *like; /* one that was just read, or NULL: saves reads where both have one driver */
+};
+int pvb_function_read_among(struct pvb_ctx *ctx, const struct pvb_among *among, const struct pvb_addr *addr,
+			    struct pvb_function *fn) PVB_MUST_CHECK;
 /* Whether an entry of the function's directory is a device of its own. A bridge stays on the host when what is behind it
  * goes, and the other way round; below anything else that has PCI functions (VMD) these lose their host together with it,
  * so that a walk goes into them. */
@@ -93,7 +111,14 @@ int pvb_override_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, char buf
 /* The overrides of n functions by a child; one that hangs for a second is override_unknown. */
 int pvb_overrides_read(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n) PVB_MUST_CHECK;
 
-/* ---- module.c: the only file that includes libkmod ------------------------- */
+/* ---- capability.c ------------------------------------------------------------ */
+/* Fill in what size bytes of a configuration space say; d->addr, d->bars and d->known are as sysfs had them. */
+void pvb_capabilities_parse(const uint8_t *bytes, size_t size, struct pvb_details *d);
+
+/* ---- module.c: with modconf.c (what modprobe.d says) all that includes libkmod ------------------------- */
+struct kmod_ctx;
+/* libkmod's context, made at the first call; the context's. NULL: no memory. */
+struct kmod_ctx *pvb_kmod(struct pvb_ctx *ctx);
 /* Load a module with its dependencies and modprobe.d options, as modprobe would; loaded or
  * built in already is success. *loaded (may be NULL): whether this call did it. */
 int pvb_module_load(struct pvb_ctx *ctx, const char *name, bool *loaded, struct pvb_err *err) PVB_MUST_CHECK;
@@ -114,22 +139,16 @@ int pvb_module_unload(struct pvb_ctx *ctx, const char *name, struct pvb_err *err
 /* ---- ask.c: questions whose answer may never come ----------------------------- */
 typedef void pvb_answer_fn(struct pvb_ctx *ctx, void *data, int fd);
 /* Run answer in a child that has nothing of ours open but the root and fd, to which it writes. *text (malloced, also
- * with -ETIMEDOUT and -ECANCELED: what had come by then; NULL otherwise) is what it wrote. -ETIMEDOUT: it wrote nothing
+ * with -ETIMEDOUT and -ECANCELED: what had come by then; NULL otherwise) is what it wrote. -ETIMEDOUT: it wrote nothing, nor ran,
  * for silence_ns, or went on for five times that, or until the context's time was over. -EIO: it did not end well.
  * A child that hangs in the kernel is left behind, harming nobody. */
 int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t silence_ns, char **text, size_t *size) PVB_MUST_CHECK;
 
 /* ---- program.c: the host's own commands ----------------------------------------- */
-struct pvb_output {
-	int status;       /* exit status; 128 + signal */
-	char text[4096];  /* stdout and stderr; cut where longer */
-};
 /* Run a program ("usr/bin/systemctl", below the root) with args (NULL at their end) to its end. 0 whatever its status
  * is; -ENOENT: it is not here; -ETIMEDOUT (at the context's time, too), -ECANCELED: it was killed. */
 int pvb_program_run(const struct pvb_ctx *ctx, const char *program, const char *const *args, int64_t deadline_ns,
 		    struct pvb_output *output) PVB_MUST_CHECK;
-/* The last line of what it said, for a sentence. Returns buf. */
-const char *pvb_output_last(const struct pvb_output *output, char *buf, size_t size);
 
 /* ---- nodes.c: the device nodes of a function --------------------------------------- */
 struct pvb_node {
@@ -297,6 +316,16 @@ int pvb_record_remove(struct pvb_ctx *ctx, struct pvb_record *record) PVB_MUST_C
 int pvb_record_peek(const struct pvb_ctx *ctx, const char *name, char body[PVB_RECORD_MAX]) PVB_MUST_CHECK;
 /* Whether somebody holds the lock now. */
 bool pvb_record_locked(const struct pvb_ctx *ctx, const char *name);
+/* The names of records and locks, for who asks of many functions: read anew only when they change. Whether there may be one that
+ * begins so. */
+struct pvb_records {
+	int dir;
+	struct timespec changed;
+	char **names;
+};
+void pvb_records_open(const struct pvb_ctx *ctx, struct pvb_records *records);
+void pvb_records_close(struct pvb_records *records);
+bool pvb_records_have(const struct pvb_ctx *ctx, struct pvb_records *records, const char *prefix);
 /* Wait until nobody holds the lock; nothing is created or held afterwards. -ENOENT, -ETIMEDOUT, -ECANCELED. */
 int pvb_record_wait(const struct pvb_ctx *ctx, const char *name, int64_t deadline_ns) PVB_MUST_CHECK;
 struct pollfd;
@@ -319,10 +348,18 @@ enum pvb_progress {
 	PVB_PROGRESS_DONE,
 };
 
+/* Who has begun an operation, or its undo, and not ended it. */
+struct pvb_at {
+	int pid;          /* 0: nobody; or an older version, which did not say */
+	int64_t since_ns; /* pvb_boottime_ns() */
+	bool undo;
+};
+
 struct pvb_journal {
 	struct pvb_lend lend;
 	struct pvb_op *ops;              /* malloced: the lend's plan */
 	enum pvb_progress *progress;     /* malloced: one per operation */
+	struct pvb_at *at;               /* malloced, likewise; of a journal that was read */
 	size_t num_ops;
 	bool torn;                       /* the last record was cut: its writer died in it */
 };
@@ -426,6 +463,8 @@ int pvb_busy_judge(const struct pvb_busy *busy, const struct pvb_function *fn, s
 /* One that has one of the devices of the snapshot in use, or may have it: "Xorg (pid 812, x.service) has /dev/fb0
  * open". False: nobody. */
 bool pvb_busy_who(const struct pvb_busy *busy, const struct pvb_snapshot *snapshot, char *buf, size_t size);
+/* The next process, from entry *at of the holders (0 at first), that has the function in use; all but its address. */
+bool pvb_busy_next(const struct pvb_busy *busy, const struct pvb_function *fn, size_t *at, struct pvb_user *user);
 
 /* ---- letgo.c -------------------------------------------------------------------------------------- */
 /* Wait until nobody uses the devices any more. -ETIMEDOUT (who: one that does), -ECANCELED. */
@@ -448,6 +487,11 @@ int pvb_stuck_check(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf,
 /* What process pid waits in, for a person: the innermost functions of its stack in the kernel ("msleep < nv_remove < …"). */
 void pvb_stuck_describe(struct pvb_ctx *ctx, int pid, char *buf, size_t size);
 int pvb_stuck_mark(struct pvb_ctx *ctx, const struct pvb_addr *addr, int pid, const char *what) PVB_MUST_CHECK;
+/* The same of what is no device: pvb_host_thing(). */
+int pvb_stuck_check_thing(struct pvb_ctx *ctx, const char *thing, char *buf, size_t size) PVB_MUST_CHECK;
+int pvb_stuck_mark_thing(struct pvb_ctx *ctx, const char *thing, int pid, const char *what) PVB_MUST_CHECK;
+/* When process pid was started (clock ticks since boot), and its state ('D'). -1: it is gone, or dead. */
+int64_t pvb_process_start(struct pvb_ctx *ctx, int pid, char *state);
 
 /* ---- plan.c ------------------------------------------------------------------------------------ */
 struct pvb_plan {
@@ -527,7 +571,7 @@ int pvb_effect_bind_undo(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CH
 int pvb_effect_power(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
 int pvb_effect_power_undo(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
 
-/* ---- service.c: systemd units and containers that use the devices ---------------------------------------- */
+/* ---- stopping.c (service.c, service.h): systemd units and containers that use the devices ---------------- */
 /* Plan to stop what the settings name (busy = stop). */
 int pvb_services_plan(struct pvb_builder *b) PVB_MUST_CHECK;
 int pvb_effect_stop(struct pvb_step *step, struct pvb_err *err) PVB_MUST_CHECK;
@@ -561,14 +605,16 @@ struct pvb_run {
 	struct pvb_ctx *ctx;
 	const struct pvb_plan *plan;
 	int journal_fd;
-	const int *lock_fds;  /* per device of the plan: its lock, or -1 */
+	const int *lock_fds;  /* per device of the plan: its lock, or -1; then the host's part's */
 	int64_t deadline_ns;  /* of it all: a lend gives up then, a way home leaves the rest to who comes next */
 	volatile int *cancel; /* shared with the workers: no further operation */
 	int out[2];           /* outcomes */
 };
 int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker) PVB_MUST_CHECK;
 /* Whose worker does the operation: a device's index; -1: the host's. A slot's reset is its first function's. */
-int pvb_op_worker(const struct pvb_plan *plan, const struct pvb_op *op);
+int pvb_op_worker(const struct pvb_lend *lend, const struct pvb_op *op);
+/* Whether the operation has to do with device i's own state in the kernel. */
+bool pvb_op_touches(const struct pvb_lend *lend, const struct pvb_op *op, size_t i);
 /* Whether what the worker does can hang in device i: then it keeps that device's lock, and marks it stuck. */
 bool pvb_worker_touches(const struct pvb_run *run, const struct pvb_worker *worker, size_t i);
 
@@ -577,9 +623,19 @@ bool pvb_worker_touches(const struct pvb_run *run, const struct pvb_worker *work
 /* ---- outcome.c, overdue.c, apply.c (apply.h) ------------------------------------------------------------------------------------------- */
 /* Run a plan's operations stage by stage, a worker per device. A lend stops at the first stage with a
  * failure; a way home goes on. The error is the first one's, but -EINPROGRESS when a way home had to be left at
- * deadline_ns. device_failed (may be NULL): per device. */
+ * deadline_ns. lock_fds: as in struct pvb_run, or NULL; what is to go home is left alone where its lock is -1.
+ * device_failed (may be NULL): per device. */
 int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
 	      int64_t deadline_ns, bool *device_failed, struct pvb_err *err) PVB_MUST_CHECK;
+
+/* ---- orphan.c: workers that outlived their pvebind ---------------------------------------------------- */
+/* What is locked, and marked as stuck, for the operations that are the host's (device -1): "100.host". Returns buf. */
+const char *pvb_host_thing(const char *lend, char buf[PVB_NAME_MAX]);
+/* Lock the device's record, or (addr NULL) the host's part of a lend: "100.host.lock". A worker whose pvebind is gone
+ * has it for a device's time at most: then it is ended, or (-EBUSY) marked as stuck. lend: the one whose lock is the
+ * caller's; "" for none. Else as pvb_record_open(). */
+int pvb_orphan_lock(struct pvb_ctx *ctx, const char *lend, const struct pvb_addr *addr, int64_t deadline_ns,
+		    struct pvb_record *record) PVB_MUST_CHECK;
 
 /* ---- session.c: working on a lend ------------------------------------------------------------------------ */
 #define PVB_LOCK_WAIT_NS 45000000000 /* where no lend's settings say how long: for another pvebind that works on it */
@@ -594,8 +650,9 @@ struct pvb_session {
 	int64_t limit_ns;           /* what is still on its way home is left to who comes next */
 	bool no_start;              /* PVB_RETURN_NO_START */
 	struct pvb_record lock;
+	struct pvb_record host;     /* of what is no device's: console, services, modules */
 	struct pvb_record *devices; /* malloced: parallel to a plan's devices */
-	int *lock_fds;              /* malloced: likewise */
+	int *lock_fds;              /* malloced: likewise, and the host's part's behind them */
 	size_t num_devices;
 };
 
@@ -603,6 +660,9 @@ struct pvb_session {
 int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, int64_t wait_ns, struct pvb_session *s,
 		     struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_session_close(struct pvb_session *s);
+/* The same for what the caller asks now, with the settings' budget, counted from the context's start. */
+int pvb_session_begin(struct pvb_ctx *ctx, const char *name, const char *label, const struct pvb_settings *settings,
+		      struct pvb_session *s, struct pvb_err *err) PVB_MUST_CHECK;
 /* How long to wait for a lend's lock, and until when to work on it, counted from its start. */
 int64_t pvb_session_wait_ns(const struct pvb_settings *settings);
 void pvb_session_budget(struct pvb_session *s, const struct pvb_settings *settings);

@@ -55,6 +55,8 @@ int pvb_journal_intent(int fd, size_t op, bool undo)
 
 	pvb_line_start(&line, undo ? "undo" : "intent");
 	pvb_line_number(&line, "op", (int64_t)op);
+	pvb_line_number(&line, "pid", getpid());
+	pvb_line_number(&line, "at", pvb_boottime_ns());
 	return line_write(fd, &line);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Kernel modules. The only file that includes libkmod. */
+/* Kernel modules. Beside modconf.c the only file that includes libkmod. */
 #include <libkmod.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -22,19 +22,35 @@ kmod_say(void *data, int priority, const char *file, int line, const char *fn, c
 	pvb_log(data, priority <= LOG_ERR ? PVB_NOTICE : PVB_DEBUG, "libkmod: %s", text);
 }
 
+/* The kernel that runs there: below another root, that root's word for it, if it has one. */
+static int release_read(const struct pvb_ctx *ctx, char *release, size_t size)
+{
+	struct utsname kernel;
+
+	if (pvb_sysfs_read(ctx, "proc/sys/kernel/osrelease", release, size) == 0 && *release && !strchr(release, '/'))
+		return 0;
+	if (uname(&kernel) < 0)
+		return -errno;
+	return pvb_format(release, size, "%s", kernel.release);
+}
+
 /* Under another root: that root's modules, of the kernel that runs, and its modprobe.d. */
 static struct kmod_ctx *kmod_open(const struct pvb_ctx *ctx)
 {
-	char modules[PVB_PATH_MAX], config[PVB_PATH_MAX];
-	const char *configs[] = { config, NULL };
-	struct utsname kernel;
+	static const char *const folders[] = { "etc", "run", "usr/local/lib", "usr/lib", "lib" }; /* modprobe.d(5) */
+	char modules[PVB_PATH_MAX], paths[ARRAY_SIZE(folders)][PVB_PATH_MAX], release[PVB_NAME_MAX];
+	const char *configs[ARRAY_SIZE(folders) + 1] = { NULL };
 
 	if (ctx->real_root)
 		return kmod_new(NULL, NULL);
-	if (uname(&kernel) < 0 ||
-	    pvb_format(modules, sizeof(modules), "%s/lib/modules/%s", ctx->root, kernel.release) < 0 ||
-	    pvb_format(config, sizeof(config), "%s/etc/modprobe.d", ctx->root) < 0)
+	if (release_read(ctx, release, sizeof(release)) < 0 ||
+	    pvb_format(modules, sizeof(modules), "%s/lib/modules/%s", ctx->root, release) < 0)
 		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		if (pvb_format(paths[i], sizeof(paths[i]), "%s/%s/modprobe.d", ctx->root, folders[i]) < 0)
+			return NULL;
+		configs[i] = paths[i];
+	}
 	return kmod_new(modules, configs);
 }
 
@@ -45,7 +61,7 @@ static void kmod_done(struct pvb_ctx *ctx)
 	ctx->kmod = NULL;
 }
 
-static struct kmod_ctx *kmod_get(struct pvb_ctx *ctx)
+struct kmod_ctx *pvb_kmod(struct pvb_ctx *ctx)
 {
 	struct kmod_ctx *kmod = ctx->kmod;
 
@@ -122,7 +138,7 @@ static int list_insert(struct kmod_list *list)
 
 static int module_insert(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
 {
-	struct kmod_ctx *kmod = kmod_get(ctx);
+	struct kmod_ctx *kmod = pvb_kmod(ctx);
 	struct kmod_list *list = NULL;
 	int r = kmod ? kmod_module_new_from_lookup(kmod, name, &list) : -ENOMEM;
 
@@ -201,7 +217,7 @@ static const char *remove_reason(int code)
 /* kmod_module_remove_module() never waits (it adds O_NONBLOCK by itself), and without KMOD_REMOVE_FORCE never forces. */
 static int module_remove(struct pvb_ctx *ctx, const char *name)
 {
-	struct kmod_ctx *kmod = kmod_get(ctx);
+	struct kmod_ctx *kmod = pvb_kmod(ctx);
 	struct kmod_module *module = NULL;
 	int r = kmod ? kmod_module_new_from_name(kmod, name, &module) : -ENOMEM;
 
@@ -270,7 +286,7 @@ static int names_take(struct kmod_list *list, char ***names)
 int pvb_module_lookup(struct pvb_ctx *ctx, const char *alias, char ***names, struct pvb_err *err)
 {
 	struct kmod_list *list = NULL, *wanted = NULL;
-	struct kmod_ctx *kmod = kmod_get(ctx);
+	struct kmod_ctx *kmod = pvb_kmod(ctx);
 	int r = kmod ? kmod_module_new_from_lookup(kmod, alias, &list) : -ENOMEM;
 
 	/* No index at all (a root without modules) is no module for the alias. */
@@ -285,4 +301,12 @@ int pvb_module_lookup(struct pvb_ctx *ctx, const char *alias, char ***names, str
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot look up the module for %s: %s", alias, strerror(-r));
 	return 0;
+}
+
+int pvb_modules_find(struct pvb_ctx *ctx, const struct pvb_function *fn, bool vfio, char ***names, struct pvb_err *err)
+{
+	char alias[sizeof(fn->modalias) + sizeof("vfio_")];
+
+	snprintf(alias, sizeof(alias), "%s%s", vfio ? "vfio_" : "", fn->modalias);
+	return pvb_module_lookup(ctx, alias, names, err);
 }

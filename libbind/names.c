@@ -4,7 +4,7 @@
 #include <setjmp.h>
 #include <string.h>
 
-#include "internal.h"
+#include "ids.h"
 
 /* libpci's error callback has no argument of its own and must not return, nor exit: it jumps
  * back to the call that led into libpci, which then knows no name. */
@@ -21,53 +21,80 @@ static void __attribute__((format(printf, 1, 2))) pci_ignore(char *msg, ...)
 	(void)msg;
 }
 
-static void access_free(struct pvb_ctx *ctx)
+struct names {
+	struct pci_access *access; /* loads all names at the first question */
+	struct pvb_ids ids;        /* … which most need not be asked for */
+};
+
+static void names_free(struct pvb_ctx *ctx)
 {
-	if (ctx->pci && !setjmp(way_out))
-		pci_cleanup(ctx->pci);
+	struct names *names = ctx->pci;
+
 	ctx->pci = NULL;
+	if (!names)
+		return;
+	if (!setjmp(way_out))
+		pci_cleanup(names->access);
+	pvb_ids_close(&names->ids);
+	free(names);
 }
 
 /* Only names are asked for, so the machine is never scanned (no pci_init): with no root to mind, the
  * ids are the real machine's under a test's root as well. */
-static struct pci_access *access_get(struct pvb_ctx *ctx)
+static struct pci_access *access_new(void)
 {
-	struct pci_access *pci = ctx->pci;
+	struct pci_access *pci = pci_alloc();
 
-	if (pci)
-		return pci;
-	pci = pci_alloc();
 	if (!pci)
 		return NULL;
 	pci->error = pci_fail;
 	pci->warning = pci_ignore;
 	pci->debug = pci_ignore;
 	pci->id_lookup_mode = 0; /* no cache of looked-up names in somebody's home */
-	ctx->pci = pci;
-	ctx->pci_free = access_free;
 	return pci;
+}
+
+static struct names *names_get(struct pvb_ctx *ctx)
+{
+	struct names *names = ctx->pci ? ctx->pci : calloc(1, sizeof(*names));
+
+	if (!names || names == ctx->pci)
+		return names;
+	names->access = access_new();
+	if (!names->access) {
+		free(names);
+		return NULL;
+	}
+	if (pvb_ids_open(&names->ids, names->access->id_file_name) < 0)
+		memset(&names->ids, 0, sizeof(names->ids));
+	ctx->pci = names;
+	ctx->pci_free = names_free;
+	return names;
 }
 
 /* pci_lookup_name() with two ids; "" when it knows no name. */
 static void name_look_up(struct pvb_ctx *ctx, char *buf, size_t size, int what, int a, int b)
 {
-	struct pci_access *pci;
+	struct names *names;
 
 	*buf = '\0';
 	if (setjmp(way_out)) {
 		*buf = '\0';
 		return;
 	}
-	pci = access_get(ctx);
+	names = names_get(ctx);
 	/* It returns NULL when unknown, or a text of its own when the buffer is too small. */
-	if (!pci || pci_lookup_name(pci, buf, (int)size, what | PCI_LOOKUP_NO_NUMBERS, a, b) != buf)
+	if (!names || pci_lookup_name(names->access, buf, (int)size, what | PCI_LOOKUP_NO_NUMBERS, a, b) != buf)
 		*buf = '\0';
 }
 
 const char *pvb_name(struct pvb_ctx *ctx, const struct pvb_function *fn, char *buf, size_t size)
 {
+	struct names *names = names_get(ctx);
 	char vendor[128];
 
+	if (names && pvb_ids_device(&names->ids, fn->vendor, fn->device, buf, size))
+		return buf;
 	name_look_up(ctx, buf, size, PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE, fn->vendor, fn->device);
 	if (*buf)
 		return buf;
@@ -80,5 +107,8 @@ const char *pvb_name(struct pvb_ctx *ctx, const struct pvb_function *fn, char *b
 
 void pvb_class_name(struct pvb_ctx *ctx, const struct pvb_function *fn, char *buf, size_t size)
 {
-	name_look_up(ctx, buf, size, PCI_LOOKUP_CLASS, (int)(fn->class_code >> 8), 0);
+	struct names *names = names_get(ctx);
+
+	if (!names || !pvb_ids_class(&names->ids, fn->class_code, buf, size))
+		name_look_up(ctx, buf, size, PCI_LOOKUP_CLASS, (int)(fn->class_code >> 8), 0);
 }

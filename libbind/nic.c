@@ -17,8 +17,7 @@ struct stack {
 	const char *nic;                /* the interface below the function */
 	char names[STACK_MAX][IFNAMSIZ]; /* it, then all that is stacked on it */
 	size_t n;
-	const struct ifaddrs *addresses;
-	char *routes4, *routes6;
+	const struct pvb_tables *tables;
 };
 
 /* "" for the interface itself, " through vmbr0" for one on top of it. */
@@ -85,7 +84,7 @@ static bool addresses_look(struct stack *s, size_t i)
 	char text[INET6_ADDRSTRLEN], list[160] = "", through[IFNAMSIZ + 16];
 	size_t len = strlen(s->names[i]), have = 0, n = 0;
 
-	for (const struct ifaddrs *entry = s->addresses; entry; entry = entry->ifa_next) {
+	for (const struct ifaddrs *entry = s->tables->addresses; entry; entry = entry->ifa_next) {
 		/* An IPv4 address may carry a label, "eth0:1", in the name's place. */
 		if (strncmp(entry->ifa_name, s->names[i], len) != 0 ||
 		    (entry->ifa_name[len] && entry->ifa_name[len] != ':'))
@@ -159,9 +158,9 @@ static int interface_look(struct stack *s, size_t i)
 	if (!strcmp(s->names[i], "ovs-system"))
 		pvb_uses_add(s->uses, "%s is a port of Open vSwitch", s->nic);
 	addressed = addresses_look(s, i);
-	r = routes_look(s, i, s->routes4, route4_parse, &any, &dflt);
+	r = routes_look(s, i, s->tables->routes4, route4_parse, &any, &dflt);
 	if (r == 0)
-		r = routes_look(s, i, s->routes6, route6_parse, &any, &dflt);
+		r = routes_look(s, i, s->tables->routes6, route6_parse, &any, &dflt);
 	if (dflt)
 		pvb_uses_add(s->uses, "%s carries the default route%s", s->nic, stack_through(s, i, through));
 	else if (any && !addressed)
@@ -185,35 +184,55 @@ static int nic_look(struct stack *s, const char *path)
 	return r;
 }
 
-static int table_read(struct stack *s, const char *path, bool may_lack, char **text)
+static int table_read(struct pvb_ctx *ctx, const char *path, bool may_lack, struct pvb_uses *unread, char **text)
 {
-	int r = pvb_read_file(s->ctx, path, 64 << 20, text, NULL);
+	int r = pvb_read_file(ctx, path, 64 << 20, text, NULL);
 
 	if (r == 0 || r == -ENOMEM)
 		return r;
 	if (r != -ENOENT || !may_lack)
-		pvb_uses_add(s->uses, "/%s cannot be read to see whether they are used (%s)", path, strerror(-r));
+		pvb_uses_add(unread, "/%s cannot be read to see whether they are used (%s)", path, strerror(-r));
 	*text = strdup("");
 	return *text ? 0 : -ENOMEM;
 }
 
-int pvb_nic_uses(struct pvb_ctx *ctx, const struct pvb_paths *nics, struct pvb_uses *uses)
+/* Once for all functions. */
+static int tables_read(struct pvb_ctx *ctx, struct pvb_tables *tables)
 {
-	struct stack s = { .ctx = ctx, .uses = uses };
-	struct ifaddrs *addresses = NULL;
-	int r;
+	int r = 0;
 
+	if (tables->routes6)
+		return 0;
 	/* The kernel has no root directory: a test's tree knows only routes. */
-	if (ctx->real_root && getifaddrs(&addresses) < 0)
-		pvb_uses_add(uses, "addresses cannot be read to see whether they are used (%s)", strerror(errno));
-	s.addresses = addresses;
-	r = table_read(&s, "proc/net/route", false, &s.routes4);
+	if (!tables->routes4 && ctx->real_root && getifaddrs(&tables->addresses) < 0)
+		pvb_uses_add(&tables->nics_unread, "addresses cannot be read to see whether they are used (%s)",
+			     strerror(errno));
+	if (!tables->routes4)
+		r = table_read(ctx, "proc/net/route", false, &tables->nics_unread, &tables->routes4);
 	if (r == 0)
-		r = table_read(&s, "proc/net/ipv6_route", true, &s.routes6); /* absent without IPv6 */
+		r = table_read(ctx, "proc/net/ipv6_route", true, &tables->nics_unread, &tables->routes6); /* absent without IPv6 */
+	return r;
+}
+
+void pvb_tables_clear(struct pvb_tables *tables)
+{
+	if (tables->addresses)
+		freeifaddrs(tables->addresses);
+	free(tables->mounts);
+	free(tables->swaps);
+	free(tables->routes4);
+	free(tables->routes6);
+	memset(tables, 0, sizeof(*tables));
+}
+
+int pvb_nic_uses(struct pvb_ctx *ctx, struct pvb_tables *tables, const struct pvb_paths *nics, struct pvb_uses *uses)
+{
+	struct stack s = { .ctx = ctx, .uses = uses, .tables = tables };
+	int r = tables_read(ctx, tables);
+
+	if (r == 0 && *tables->nics_unread.text)
+		pvb_uses_add(uses, "%s", tables->nics_unread.text);
 	for (size_t i = 0; r == 0 && i < nics->n; i++)
 		r = nic_look(&s, nics->list[i]);
-	freeifaddrs(addresses);
-	free(s.routes4);
-	free(s.routes6);
 	return r;
 }

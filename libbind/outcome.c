@@ -53,7 +53,7 @@ void pvb_outcomes_read(struct apply *a)
 		for (size_t i = 0; i < a->num_workers; i++) {
 			struct pvb_worker *worker = &a->workers[i];
 
-			if (worker->device != pvb_op_worker(a->run.plan, &a->run.plan->journal.ops[outcome.op]))
+			if (worker->device != pvb_op_worker(&a->run.plan->journal.lend, &a->run.plan->journal.ops[outcome.op]))
 				continue;
 			worker->reported++;
 			worker->failed = worker->failed || outcome.code < 0;

@@ -20,7 +20,10 @@ static const char *worker_words(const struct apply *a, const struct pvb_worker *
 static void worker_mark(struct apply *a, const struct pvb_worker *worker, const char *what)
 {
 	const struct pvb_lend *lend = &a->run.plan->journal.lend;
+	char thing[PVB_NAME_MAX];
 
+	if (worker->device < 0 && pvb_stuck_mark_thing(a->run.ctx, pvb_host_thing(lend->name, thing), worker->pid, what) < 0)
+		pvb_log(a->run.ctx, PVB_WARNING, "what hangs could not be marked as stuck");
 	for (size_t i = 0; i < lend->num_devices; i++) {
 		if (!pvb_worker_touches(&a->run, worker, i))
 			continue;
@@ -63,7 +66,8 @@ static void worker_leave(struct apply *a, struct pvb_worker *worker)
 	worker->running = false;
 	worker->failed = true;
 	a->left = true;
-	worker_mark(a, worker, what);
+	if (worker->device >= 0) /* the host's part is waited for: slow services are no hang */
+		worker_mark(a, worker, what);
 	pvb_apply_fail(a, worker->device, -EINPROGRESS, "%s: still on its way (%s, process %d) when the hook's time was over",
 		     worker_words(a, worker, words, sizeof(words)), what, (int)worker->pid);
 }

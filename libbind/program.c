@@ -95,6 +95,10 @@ int pvb_program_run(const struct pvb_ctx *ctx, const char *program, const char *
 	int fds[2], r;
 
 	*output = (struct pvb_output){ .status = -1 };
+	if (pvb_ctx_late(ctx))
+		return -ETIMEDOUT;
+	if (ctx->deadline_ns && ctx->deadline_ns < deadline_ns)
+		deadline_ns = ctx->deadline_ns;
 	if (pvb_format(path, sizeof(path), "%s/%s", ctx->real_root ? "" : ctx->root, program) < 0)
 		return -ENAMETOOLONG;
 	for (size_t i = 0; args[i] && i + 2 < ARRAY_SIZE(argv); i++)
@@ -117,6 +121,12 @@ int pvb_program_run(const struct pvb_ctx *ctx, const char *program, const char *
 	}
 	close(fds[0]);
 	return r;
+}
+
+int pvb_program(struct pvb_ctx *ctx, const char *program, const char *const *args, unsigned timeout_ms,
+		struct pvb_output *output)
+{
+	return pvb_program_run(ctx, program, args, pvb_now_ns() + (int64_t)timeout_ms * 1000000, output);
 }
 
 const char *pvb_output_last(const struct pvb_output *output, char *buf, size_t size)

@@ -113,6 +113,19 @@ int pvb_open(const struct pvb_ctx *ctx, const char *path, int flags) PVB_MUST_CH
  * -EFBIG past max bytes, -EISDIR, or the open's error. */
 int pvb_read_file(const struct pvb_ctx *ctx, const char *path, size_t max, char **text, size_t *size) PVB_MUST_CHECK;
 
+/* ---- programs: the host's own commands ------------------------------------- */
+
+struct pvb_output {
+	int status;       /* exit status; 128 + signal */
+	char text[4096];  /* stdout and stderr; cut where longer */
+};
+/* Run a program ("usr/sbin/qm", below the root) with args (NULL at their end, 10 at most) to its end, no shell between,
+ * its input empty. 0 whatever its status is; -ENOENT: it is not here; -ETIMEDOUT, -ECANCELED: it was killed. */
+int pvb_program(struct pvb_ctx *ctx, const char *program, const char *const *args, unsigned timeout_ms,
+		struct pvb_output *output) PVB_MUST_CHECK;
+/* The last line of what it said, for a sentence. Returns buf. */
+const char *pvb_output_last(const struct pvb_output *output, char *buf, size_t size);
+
 /* ---- sysfs: what the structures below do not have ------------------------- */
 
 /* An attribute's text without its last newline. -ENOBUFS when it does not fit. */
@@ -180,6 +193,239 @@ const char *pvb_name(struct pvb_ctx *ctx, const struct pvb_function *fn, char *b
 /* "VGA compatible controller", likewise. */
 void pvb_class_name(struct pvb_ctx *ctx, const struct pvb_function *fn, char *buf, size_t size);
 
+/* The modules whose alias names the function, blacklisted ones left out: with vfio those with a "vfio_pci:" alias (vfio-pci
+ * itself, and variant drivers, which match better), else those of host drivers. *names: malloced array, free with
+ * pvb_strv_free(); empty when there is none. */
+int pvb_modules_find(struct pvb_ctx *ctx, const struct pvb_function *fn, bool vfio, char ***names,
+		     struct pvb_err *err) PVB_MUST_CHECK;
+
+/* ---- details: what it depends on whether a function can be passed on, and how well ---- */
+
+#define PVB_BARS 6
+
+/* A base address register. One that is_64bit takes the next one's place too, which is then not present. */
+struct pvb_bar {
+	bool present;
+	bool io;               /* I/O ports; else memory */
+	bool prefetchable, is_64bit;
+	bool unassigned;       /* the kernel found no room for it: it has no address, and its size may read 0 */
+	uint64_t start, size;  /* bytes; start 0 when unassigned */
+	uint64_t sizes;        /* Resizable BAR: sizes it can have, bit i: 1 MiB << i; 0: not resizable, or (without
+				  PVB_KNOWN_EXTENDED) not known */
+	uint64_t resized;      /* the size it is set to by that capability; 0 likewise */
+};
+
+/* A port's or function's type, as in its PCI Express capability. */
+enum pvb_pcie_type {
+	PVB_PCIE_UNKNOWN = -2,    /* without PVB_KNOWN_CAPABILITIES */
+	PVB_PCIE_NONE = -1,       /* conventional PCI */
+	PVB_PCIE_ENDPOINT = 0,
+	PVB_PCIE_LEGACY_ENDPOINT = 1,
+	PVB_PCIE_ROOT_PORT = 4,
+	PVB_PCIE_UPSTREAM = 5,    /* of a switch */
+	PVB_PCIE_DOWNSTREAM = 6,
+	PVB_PCIE_TO_PCI = 7,      /* bridge to conventional PCI */
+	PVB_PCIE_FROM_PCI = 8,
+	PVB_PCIE_INTEGRATED = 9,  /* endpoint of the root complex */
+	PVB_PCIE_EVENT_COLLECTOR = 10,
+};
+
+/* The bits of Access Control Services in capability and control (PCI Express 7.7.11); the kernel wants
+ * these four (drivers/iommu/iommu.c, REQ_ACS_FLAGS). */
+#define PVB_ACS_SOURCE_VALIDATION 0x01u
+#define PVB_ACS_REQUEST_REDIRECT 0x04u
+#define PVB_ACS_COMPLETION_REDIRECT 0x08u
+#define PVB_ACS_UPSTREAM_FORWARDING 0x10u
+#define PVB_ACS_WANTED 0x1du
+
+/* Which of the fields below are known: a field that is not must not be taken for 0. */
+#define PVB_KNOWN_BARS 1u         /* bars: what the kernel made of them */
+#define PVB_KNOWN_HEADER 2u       /* the configuration space's first 64 bytes */
+#define PVB_KNOWN_CAPABILITIES 4u /* … 256: root only */
+#define PVB_KNOWN_EXTENDED 8u     /* … all of it: root only, and not where the kernel cannot reach it. Conventional PCI has
+				     none, which is known then */
+
+struct pvb_details {
+	struct pvb_addr addr;
+	bool present;                 /* there is such a function */
+	bool hung;                    /* the kernel did not answer: what had not come by then is unknown */
+	bool busy;                    /* somebody works on it, or it is stuck: its configuration space was not read */
+	unsigned known;               /* PVB_KNOWN_… */
+
+	struct pvb_bar bars[PVB_BARS];
+
+	/* Of the header. */
+	bool multifunction;
+	bool memory_on, master_on;    /* command register: answers to memory accesses, may do DMA */
+
+	/* Of the capabilities. */
+	enum pvb_pcie_type pcie_type;
+	bool has_pm, no_soft_reset;   /* power management; then a change to D3hot and back resets nothing */
+	bool has_flr;                 /* function level reset, as the function itself says */
+
+	/* Of the extended capabilities. */
+	bool has_acs;
+	uint16_t acs_capability, acs_control; /* PVB_ACS_… and others */
+	bool has_rebar;               /* Resizable BAR: bars[].sizes */
+	bool has_sriov, has_ats;
+	/* Whether the IOMMU can tell apart what is on both sides of it: the kernel's pci_acs_enabled() for all of
+	 * PVB_ACS_WANTED, but for its quirks. 1, 0; -1: unknown. */
+	int isolates;
+
+	/* The link: MT/s (2500, 5000, 8000, 16000, …) and lanes, now and at most. -1: unknown, or no link. */
+	int link_speed, link_speed_max, link_width, link_width_max;
+
+	int64_t aer_correctable, aer_nonfatal, aer_fatal; /* errors counted since boot; -1: unknown, or not counted */
+
+	char power_state[16];         /* "D0", "D3cold", … */
+	char power_control[8];        /* "on", "auto" */
+	char runtime_status[16];      /* "active", "suspended" */
+	int d3cold_allowed;           /* -1: unknown */
+	int boot_vga;                 /* 1: the firmware's first display; 0; -1: no display, or unknown */
+	int numa_node;                /* -1: none, or unknown */
+	int sriov_total;              /* VFs it can have; 0: it is no PF; -1: unknown. How many there are: pvb_function.num_vfs */
+};
+
+/* Look at n functions. -ENOMEM, -EAGAIN, -ECANCELED: then *details (n, the caller's) is of no use; all else is said in it.
+ * Some of it takes locks in the kernel, or waits uninterruptibly while the function is reset (config); so a child reads,
+ * one for many functions, and who has not answered in a second is left behind (hung). Not read at all, as it takes the device
+ * lock: uevent, sriov_numvfs, driver_override. Of a function that another pvebind works on, or that is stuck, config
+ * is left alone (busy). A function in D3cold is woken for a moment, as lspci does. Nothing is written. */
+int pvb_details_read_all(struct pvb_ctx *ctx, const struct pvb_addr *addrs, size_t n, struct pvb_details *details,
+			 struct pvb_err *err) PVB_MUST_CHECK;
+/* Only parts of n functions, where the rest is not wanted and they are many: what is not asked for is unknown. */
+#define PVB_PART_CONFIG 1u /* the configuration space, the link as it has it */
+#define PVB_PART_BARS 2u
+#define PVB_PART_POWER 4u
+#define PVB_PART_REST 8u   /* the link as the kernel has it, AER, boot_vga, numa_node, sriov_total */
+#define PVB_PART_ALL 15u
+int pvb_details_read_parts(struct pvb_ctx *ctx, const struct pvb_addr *addrs, size_t n, unsigned parts,
+			   struct pvb_details *details, struct pvb_err *err) PVB_MUST_CHECK;
+/* All of one; -ENODEV when there is no such function. */
+int pvb_details_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct pvb_details *details,
+		     struct pvb_err *err) PVB_MUST_CHECK;
+
+/* ---- modprobe.d: what the configuration says of kernel modules -------------------- */
+
+enum pvb_modconf_kind {
+	PVB_MODCONF_OTHER,     /* no word that modprobe knows */
+	PVB_MODCONF_ALIAS, PVB_MODCONF_BLACKLIST, PVB_MODCONF_INSTALL, PVB_MODCONF_OPTIONS, PVB_MODCONF_REMOVE,
+	PVB_MODCONF_SOFTDEP,
+};
+
+struct pvb_modconf_line {
+	enum pvb_modconf_kind kind;
+	char *module;          /* '-' as '_': "vfio_pci"; of an alias the alias; "" of PVB_MODCONF_OTHER */
+	char *value;           /* what follows it, as written: "ids=10de:24b0"; of PVB_MODCONF_OTHER the whole line */
+	char *file;            /* "/etc/modprobe.d/vfio.conf" */
+	unsigned line;         /* from 1; the first, of a line that goes on */
+	bool effective;        /* libkmod takes it as it was read here; else it counts for nothing */
+};
+
+struct pvb_modconf {
+	struct pvb_modconf_line *lines; /* malloced; in the order that modprobe reads them */
+	size_t n;
+};
+
+/* Read the modprobe.d folders, as modprobe.d(5) has them: a file hides those of its name in later folders; names end in
+ * ".conf". What the kernel command line adds is not in it. -ENOENT: there is no such folder at all. Free with
+ * pvb_modconf_clear(), after a failure too. */
+int pvb_modconf_read(struct pvb_ctx *ctx, struct pvb_modconf *conf, struct pvb_err *err) PVB_MUST_CHECK;
+void pvb_modconf_clear(struct pvb_modconf *conf);
+
+/* ---- the kernel's log ---------------------------------------------------------------- */
+
+/* What there is now in dev/kmsg (below another root: a plain file of that format will do), of lines "PRIORITY,NUMBER,
+ * MICROSECONDS,FLAGS;text" (Linux, Documentation/ABI/testing/dev-kmsg), oldest first, those that begin with a blank
+ * belonging to the one before. Never waits. *text: malloced, NUL-terminated, of size bytes. -EPERM: not for this user
+ * (dmesg_restrict); -ENOENT; -EFBIG past 64 MiB. */
+int pvb_kmsg_read(struct pvb_ctx *ctx, char **text, size_t *size, struct pvb_err *err) PVB_MUST_CHECK;
+
+/* ---- why an IOMMU group is shared ------------------------------------------------ */
+
+enum pvb_group_why {
+	PVB_GROUP_ALONE,        /* it is not: one slot's functions at most, each able to be told apart or only one */
+	PVB_GROUP_NO_ACS,       /* a bridge that cannot keep apart what is behind it */
+	PVB_GROUP_ACS_OFF,      /* … that could, but is not told to */
+	PVB_GROUP_CONVENTIONAL, /* a bridge to conventional PCI, behind which nobody can be told apart */
+	PVB_GROUP_SLOT,         /* functions of one slot, without ACS */
+	PVB_GROUP_UNKNOWN,
+};
+
+struct pvb_group_reason {
+	enum pvb_group_why why;
+	bool has_addr;
+	struct pvb_addr addr;  /* the bridge; of PVB_GROUP_SLOT the slot */
+	char text[256];        /* "everything behind 0000:00:01.0 is in one group, as that port has no ACS"; "" when ALONE */
+};
+
+/* From what was read of all the members of one group (parallel arrays of n; details as pvb_details_read_all() gave them). Reads
+ * nothing. Follows pci_device_group() of drivers/iommu/iommu.c: a function shares the group of the nearest bridge above which
+ * all keep apart, and that of the functions of its slot when it is no single one and has no ACS. */
+void pvb_group_explain(const struct pvb_function *const *members, const struct pvb_details *details, size_t n,
+		       struct pvb_group_reason *reason);
+
+/* ---- ways in: how the host is reached without a screen ------------------ */
+
+#define PVB_WAY_SERIAL 1u  /* the kernel has a serial console */
+#define PVB_WAY_NETWORK 2u /* ssh or the web interface listens (ports 22 and 8006), and not for this host alone */
+/* Those there are. What cannot be read is no way. */
+unsigned pvb_ways_in(struct pvb_ctx *ctx);
+
+/* ---- what of the host hangs on a function ------------------------------------- */
+
+struct pvb_host_use {
+	struct pvb_addr addr;
+	char disks[360]; /* "nvme0n1p2 is mounted on /, nvme0n1p3 is swap"; "" when it uses none */
+	char nics[360];  /* "eth0 carries the default route through vmbr0"; likewise */
+};
+struct pvb_host_uses {
+	struct pvb_host_use *list; /* malloced */
+	size_t n;
+};
+
+/* Those of n functions that have a disk or a network interface below them, at any depth, that the host uses, in the functions'
+ * order: what a lend is refused for as host-disk and host-network. What cannot be found out counts as a use, and says so.
+ * Bridges have none of their own. Clear it after a failure, too. */
+int pvb_host_uses_find(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n, struct pvb_host_uses *uses,
+		       struct pvb_err *err) PVB_MUST_CHECK;
+/* Free the list and zero it. */
+void pvb_host_uses_clear(struct pvb_host_uses *uses);
+
+/* ---- USB devices ------------------------------------------------------------- */
+
+/* What a device's interfaces are for; those of audio, video and wireless ones send at fixed times (isochronous). */
+#define PVB_USB_AUDIO 1u
+#define PVB_USB_INPUT 2u
+#define PVB_USB_PRINTER 4u
+#define PVB_USB_STORAGE 8u
+#define PVB_USB_VIDEO 16u
+#define PVB_USB_NETWORK 32u
+#define PVB_USB_WIRELESS 64u
+#define PVB_USB_SMARTCARD 128u
+
+/* A device that is no hub. */
+struct pvb_usb {
+	char name[32];       /* as sysfs and Proxmox VE's host= have it: bus and port, "1-2.3" */
+	uint16_t vendor, product;
+	char text[160];      /* "Logitech USB Receiver": its own words, else those of usb.ids; "" when not known */
+	unsigned kinds;      /* PVB_USB_… */
+	int speed;           /* Mbit/s; -1: not known */
+	bool has_controller;
+	struct pvb_addr controller; /* the PCI function it hangs on */
+	char host_use[640];  /* how the host uses its disks and interfaces: "sdb1 is mounted on /mnt"; "": it does not */
+};
+struct pvb_usbs {
+	struct pvb_usb *list; /* malloced; in the order of their names */
+	size_t n;
+};
+
+/* Every USB device there is. Its own words are read by a child (the kernel takes the device's lock to show them); of one that
+ * does not answer within a second they are not known. Clear it after a failure, too. */
+int pvb_usbs_find(struct pvb_ctx *ctx, struct pvb_usbs *usbs, struct pvb_err *err) PVB_MUST_CHECK;
+/* Free the list and zero it. */
+void pvb_usbs_clear(struct pvb_usbs *usbs);
+
 /* ---- refusals -------------------------------------------------------- */
 
 struct pvb_refusal {
@@ -202,6 +448,8 @@ int pvb_refuse(struct pvb_refusals *refusals, const char *name, const struct pvb
 void pvb_refusals_clear(struct pvb_refusals *refusals);
 /* Whether name is a refusal of the contract. */
 bool pvb_refusal_known(const char *name);
+/* The i-th of them, from 0; NULL behind the last. */
+const char *pvb_refusal_name(size_t i);
 
 /* ---- request: what is wanted ------------------------------------------ */
 
@@ -254,6 +502,27 @@ struct pvb_request {
 };
 /* Free what it points to and zero it. */
 void pvb_request_clear(struct pvb_request *request);
+
+/* ---- users: who has devices open now ------------------------------------- */
+
+/* A process that has nodes of a function open or mapped (of one on a vfio driver: its vfio nodes). */
+struct pvb_user {
+	struct pvb_addr addr;    /* the function */
+	int pid;
+	bool stops;              /* ends with what the settings (busy = stop) say is to be stopped */
+	char who[PVB_NAME_MAX];  /* pvb_identify_fn's word: "VM 101"; or "" */
+	char text[256];          /* "Xorg (pid 812, lightdm.service) has /dev/dri/card0 open" */
+};
+struct pvb_users {
+	struct pvb_user *list;   /* malloced; one a process and function */
+	size_t n;
+	char unknown[160];       /* why there may be others: "2 processes could not be looked into"; "" */
+};
+/* Walks /proc once for all of the n functions. settings: NULL for the built-in ones. Free with pvb_users_clear(), after a
+ * failure too. */
+int pvb_users_find(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n, const struct pvb_settings *settings,
+		   struct pvb_users *users, struct pvb_err *err) PVB_MUST_CHECK;
+void pvb_users_clear(struct pvb_users *users);
 
 /* ---- plan: what to do ------------------------------------------------- */
 

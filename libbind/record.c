@@ -187,3 +187,48 @@ int pvb_record_wait(const struct pvb_ctx *ctx, const char *name, int64_t deadlin
 
 	return fd < 0 ? fd : fd_lock(ctx, fd, LOCK_SH, deadline_ns);
 }
+
+/* ---- which there are: for who asks for many ---- */
+
+void pvb_records_open(const struct pvb_ctx *ctx, struct pvb_records *records)
+{
+	*records = (struct pvb_records){ .names = NULL };
+	records->dir = pvb_open(ctx, PVB_STATE_DIR, O_PATH | O_DIRECTORY);
+}
+
+void pvb_records_close(struct pvb_records *records)
+{
+	if (records->dir >= 0)
+		close(records->dir);
+	pvb_strv_free(records->names);
+	*records = (struct pvb_records){ .dir = -1 };
+}
+
+/* Whether the list may be out of date; a directory's time moves with each file that comes or goes. */
+static bool records_changed(struct pvb_records *records)
+{
+	struct stat st;
+
+	if (records->dir < 0 || fstat(records->dir, &st) < 0)
+		return false;
+	if (records->names && records->changed.tv_sec == st.st_mtim.tv_sec && records->changed.tv_nsec == st.st_mtim.tv_nsec)
+		return false;
+	records->changed = st.st_mtim;
+	return true;
+}
+
+bool pvb_records_have(const struct pvb_ctx *ctx, struct pvb_records *records, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	if (records_changed(records)) {
+		pvb_strv_free(records->names);
+		records->names = NULL;
+		if (pvb_sysfs_list(ctx, PVB_STATE_DIR, &records->names) < 0)
+			return true;
+	}
+	for (char **name = records->names; name && *name; name++)
+		if (!strncmp(*name, prefix, length))
+			return true;
+	return false;
+}

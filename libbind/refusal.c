@@ -23,6 +23,11 @@ bool pvb_refusal_known(const char *name)
 	return false;
 }
 
+const char *pvb_refusal_name(size_t i)
+{
+	return i < ARRAY_SIZE(known) ? known[i].name : NULL;
+}
+
 static bool refusal_liftable(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reading a journal back: the plan, and how far each operation is known to have come. */
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #include "internal.h"
@@ -95,6 +96,7 @@ static int op_parse(struct pvb_journal *j, const char *body)
 {
 	struct pvb_op *ops = realloc(j->ops, (j->num_ops + 1) * sizeof(*ops));
 	enum pvb_progress *progress = realloc(j->progress, (j->num_ops + 1) * sizeof(*progress));
+	struct pvb_at *at = realloc(j->at, (j->num_ops + 1) * sizeof(*at));
 	int64_t device;
 	char kind[32];
 
@@ -102,9 +104,12 @@ static int op_parse(struct pvb_journal *j, const char *body)
 		j->ops = ops;
 	if (progress)
 		j->progress = progress;
-	if (!ops || !progress)
+	if (at)
+		j->at = at;
+	if (!ops || !progress || !at)
 		return -ENOMEM;
 	progress[j->num_ops] = PVB_PROGRESS_NONE;
+	at[j->num_ops] = (struct pvb_at){ .pid = 0 };
 	ops += j->num_ops;
 	memset(ops, 0, sizeof(*ops));
 	if (pvb_line_get(body, "kind", kind, sizeof(kind)) < 0 || pvb_op_kind_parse(kind, &ops->kind) < 0 ||
@@ -149,6 +154,13 @@ static int progress_parse(struct pvb_journal *j, const char *body, bool outcome,
 
 	if (op < 0 || (size_t)op >= j->num_ops)
 		return -EBADMSG;
+	j->at[op] = (struct pvb_at){ .undo = undo };
+	if (!outcome) {
+		int64_t pid = pvb_line_get_number(body, "pid", 0);
+
+		j->at[op].pid = pid > 0 && pid <= INT_MAX ? (int)pid : 0;
+		j->at[op].since_ns = pvb_line_get_number(body, "at", 0);
+	}
 	if (undo)
 		j->progress[op] = good ? PVB_PROGRESS_NONE : PVB_PROGRESS_INTENT;
 	else
@@ -247,5 +259,6 @@ void pvb_journal_clear(struct pvb_journal *j)
 	pvb_lend_clear(&j->lend);
 	free(j->ops);
 	free(j->progress);
+	free(j->at);
 	memset(j, 0, sizeof(*j));
 }

@@ -10,7 +10,7 @@ int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, i
 	char lock[PVB_NAME_MAX];
 	int r = pvb_state_dir(ctx, err);
 
-	*s = (struct pvb_session){ .ctx = ctx, .start_ns = pvb_now_ns(), .lock.fd = -1 };
+	*s = (struct pvb_session){ .ctx = ctx, .start_ns = pvb_now_ns(), .lock.fd = -1, .host.fd = -1 };
 	s->deadline_ns = s->limit_ns = s->start_ns + PVB_LOCK_WAIT_NS;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->label, sizeof(s->label), "%s", label);
@@ -46,8 +46,31 @@ void pvb_session_budget(struct pvb_session *s, const struct pvb_settings *settin
 	s->limit_ns = s->start_ns + time_ns(settings) + GRACE_NS;
 }
 
+int pvb_session_begin(struct pvb_ctx *ctx, const char *name, const char *label, const struct pvb_settings *settings,
+		      struct pvb_session *s, struct pvb_err *err)
+{
+	int64_t spent_ns = ctx->start_ns ? pvb_now_ns() - ctx->start_ns : 0, wait_ns = pvb_session_wait_ns(settings) - spent_ns;
+	int r = pvb_session_open(ctx, name, label, wait_ns > 0 ? wait_ns : 0, s, err);
+
+	s->start_ns -= spent_ns;
+	pvb_session_budget(s, settings);
+	return r;
+}
+
+/* Where no lend is left, no record is either. */
+static void host_unlock(struct pvb_session *s)
+{
+	char path[PVB_PATH_MAX];
+
+	if (s->host.fd >= 0 && !pvb_sysfs_exists(s->ctx, pvb_journal_path(s->name, path)) &&
+	    pvb_record_remove(s->ctx, &s->host) < 0)
+		pvb_log(s->ctx, PVB_DEBUG, "an empty lock is left behind");
+	pvb_record_close(&s->host);
+}
+
 void pvb_session_unlock_devices(struct pvb_session *s)
 {
+	host_unlock(s);
 	for (size_t i = 0; i < s->num_devices; i++)
 		pvb_record_close(&s->devices[i]);
 	free(s->devices);
@@ -63,38 +86,50 @@ void pvb_session_close(struct pvb_session *s)
 	pvb_record_close(&s->lock);
 }
 
-/* The plan's devices come in address order: every lend takes its locks in that order. */
+/* A worker that hangs in it keeps its lock: home the others go without it, at once. addr NULL: the host's part. */
+static int thing_lock(struct pvb_session *s, const struct pvb_addr *addr, bool home, struct pvb_record *record,
+		      struct pvb_err *err)
+{
+	char name[PVB_NAME_MAX], what[320] = "";
+	const char *words = addr ? name : "the host's console, services and modules";
+	int r;
+
+	if (addr)
+		pvb_device_record_name(addr, name);
+	else
+		pvb_host_thing(s->name, name);
+	r = pvb_stuck_check_thing(s->ctx, name, what, sizeof(what));
+	if (r == 0)
+		r = pvb_orphan_lock(s->ctx, s->name, addr, s->deadline_ns, record);
+	if (r == 0)
+		return 0;
+	record->fd = -1;
+	if (home && (r == -ETIMEDOUT || r == -EBUSY))
+		return 0;
+	if (r == -EBUSY && (*what || pvb_stuck_check_thing(s->ctx, name, what, sizeof(what)) < 0))
+		return pvb_err_set(err, r, "%s hangs in the kernel since an earlier try, in %s: left alone", words, what);
+	return pvb_err_set(err, r, "cannot lock %s, which another pvebind is moving: %s", words, strerror(-r));
+}
+
+/* The plan's devices come in address order: every lend takes its locks in that order. The host's part is only this lend's;
+ * a reset by hand has none. */
 int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan, bool home, struct pvb_err *err)
 {
 	size_t n = pvb_plan_num_devices(plan);
-	char name[PVB_NAME_MAX], what[320];
+	int r;
 
 	s->devices = calloc(n ? n : 1, sizeof(*s->devices));
-	s->lock_fds = calloc(n ? n : 1, sizeof(*s->lock_fds));
+	s->lock_fds = calloc(n + 1, sizeof(*s->lock_fds));
 	if (!s->devices || !s->lock_fds)
 		return pvb_err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		int r;
-
-		*what = '\0';
-		pvb_device_record_name(&pvb_plan_device(plan, i)->addr, name);
-		/* A worker that hangs in a device keeps its lock: the others go home without it, at once. */
-		if (pvb_stuck_check(s->ctx, &pvb_plan_device(plan, i)->addr, what, sizeof(what)) < 0)
-			r = -ETIMEDOUT;
-		else
-			r = pvb_record_open(s->ctx, name, s->deadline_ns, &s->devices[i]);
-		if (r == -ETIMEDOUT && home) {
-			s->devices[i].fd = -1;
-			r = 0;
-		}
-		if (r < 0 && *what)
-			return pvb_err_set(err, -EBUSY, "%s hangs in the kernel since an earlier try, in %s: left alone", name, what);
-		if (r < 0)
-			return pvb_err_set(err, r, "cannot lock %s, which another pvebind is moving: %s", name, strerror(-r));
+	r = *s->name ? thing_lock(s, NULL, home, &s->host, err) : 0;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = thing_lock(s, &pvb_plan_device(plan, i)->addr, home, &s->devices[i], err);
 		s->lock_fds[i] = s->devices[i].fd;
-		s->num_devices++;
+		s->num_devices += r == 0;
 	}
-	return 0;
+	s->lock_fds[n] = s->host.fd;
+	return r;
 }
 
 /* Whether a locked device has come to belong to another lend since the plan was made. */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A snapshot: the functions asked for and their IOMMU groups, looked at once, then immutable. */
+#include <fcntl.h>
 #include <string.h>
 
 #include "internal.h"
 
 struct pvb_snapshot {
 	struct pvb_function *fns;
-	size_t n;
+	size_t n, room;
+	int devices;                /* while it is taken: the folder of all functions, */
+	struct pvb_records records; /* and what pvebind has of them */
 };
 
 static struct pvb_function *function_find(const struct pvb_snapshot *s, const struct pvb_addr *addr)
@@ -17,28 +20,38 @@ static struct pvb_function *function_find(const struct pvb_snapshot *s, const st
 	return NULL;
 }
 
-static int function_add(struct pvb_ctx *ctx, struct pvb_snapshot *s, const struct pvb_addr *addr, bool named,
-			struct pvb_err *err)
+/* One that is not in it. */
+static int function_append(struct pvb_ctx *ctx, struct pvb_snapshot *s, const struct pvb_addr *addr, bool named,
+			   struct pvb_err *err)
 {
-	struct pvb_function *fn = function_find(s, addr), *more;
+	struct pvb_among among = { s->devices, &s->records, NULL };
+	struct pvb_function *more;
 	char text[PVB_ADDR_MAX];
 	int r;
 
-	if (fn) {
-		fn->named = fn->named || named;
-		return 0;
-	}
-	/* Powers of two: this array grows at 1, 2, 4, … */
-	if ((s->n & (s->n - 1)) == 0) {
-		more = realloc(s->fns, (s->n ? s->n * 2 : 1) * sizeof(*more));
+	if (s->n == s->room) {
+		s->room = s->room ? s->room * 2 : 8;
+		more = realloc(s->fns, s->room * sizeof(*more));
 		if (!more)
 			return pvb_err_set(err, -ENOMEM, "out of memory");
 		s->fns = more;
 	}
-	r = pvb_function_read(ctx, addr, &s->fns[s->n]);
+	among.like = s->n ? &s->fns[s->n - 1] : NULL;
+	r = pvb_function_read_among(ctx, &among, addr, &s->fns[s->n]);
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot read %s in sysfs: %s", pvb_addr_format(addr, text), strerror(-r));
 	s->fns[s->n++].named = named;
+	return 0;
+}
+
+static int function_add(struct pvb_ctx *ctx, struct pvb_snapshot *s, const struct pvb_addr *addr, bool named,
+			struct pvb_err *err)
+{
+	struct pvb_function *fn = function_find(s, addr);
+
+	if (!fn)
+		return function_append(ctx, s, addr, named, err);
+	fn->named = fn->named || named;
 	return 0;
 }
 
@@ -89,7 +102,7 @@ static int group_add(struct pvb_ctx *ctx, struct pvb_snapshot *s, const struct p
 static int all_add(struct pvb_ctx *ctx, struct pvb_snapshot *s, struct pvb_err *err)
 {
 	_cleanup_strv_ char **names = NULL;
-	int r = pvb_sysfs_list(ctx, "sys/bus/pci/devices", &names);
+	int r = pvb_sysfs_list(ctx, PVB_DEVICES_DIR, &names);
 
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot list /sys/bus/pci/devices: %s", strerror(-r));
@@ -98,7 +111,7 @@ static int all_add(struct pvb_ctx *ctx, struct pvb_snapshot *s, struct pvb_err *
 
 		if (pvb_addr_parse(*name, &addr, err) < 0)
 			continue;
-		r = function_add(ctx, s, &addr, false, err);
+		r = function_append(ctx, s, &addr, false, err);
 		if (r < 0 && r != -ENOENT) /* gone meanwhile: hot unplug */
 			return r;
 	}
@@ -142,7 +155,12 @@ int pvb_snapshot_take(struct pvb_ctx *ctx, const struct pvb_addr *named, size_t 
 
 	if (!s)
 		return pvb_err_set(err, -ENOMEM, "out of memory");
+	pvb_records_open(ctx, &s->records);
+	s->devices = pvb_open(ctx, PVB_DEVICES_DIR, O_PATH | O_DIRECTORY);
 	r = n ? named_and_groups_add(ctx, s, named, n, err) : all_add(ctx, s, err);
+	pvb_records_close(&s->records);
+	if (s->devices >= 0)
+		close(s->devices);
 	if (r == 0 && s->n)
 		qsort(s->fns, s->n, sizeof(*s->fns), function_compare);
 	if (r == 0 && flags & PVB_SNAPSHOT_OVERRIDE)
@@ -175,5 +193,7 @@ const struct pvb_function *pvb_snapshot_get(const struct pvb_snapshot *s, size_t
 
 const struct pvb_function *pvb_snapshot_find(const struct pvb_snapshot *s, const struct pvb_addr *addr)
 {
-	return function_find(s, addr);
+	struct pvb_function key = { .addr = *addr };
+
+	return s->n ? bsearch(&key, s->fns, s->n, sizeof(*s->fns), function_compare) : NULL;
 }

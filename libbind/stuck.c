@@ -6,31 +6,29 @@
 
 #define STACK_DEPTH 3 /* functions: more than that nobody reads in a task log */
 
-static const char *mark_name(const struct pvb_addr *addr, char buf[PVB_NAME_MAX])
+static const char *mark_name(const char *thing, char buf[PVB_NAME_MAX])
 {
-	char text[PVB_ADDR_MAX];
-
-	snprintf(buf, PVB_NAME_MAX, "%s.stuck", pvb_addr_format(addr, text));
+	snprintf(buf, PVB_NAME_MAX, "%.*s.stuck", PVB_NAME_MAX - 7, thing);
 	return buf;
 }
 
 /* Field 22 of proc/PID/stat tells a process from a later one with the same number. */
-static int64_t start_time_read(struct pvb_ctx *ctx, int pid)
+int64_t pvb_process_start(struct pvb_ctx *ctx, int pid, char *state)
 {
 	_cleanup_free_ char *text = NULL;
 	char path[64], *p;
 	long long start = -1;
-	char state = 'X';
 
+	*state = 'X';
 	snprintf(path, sizeof(path), "proc/%d/stat", pid);
 	if (pvb_read_file(ctx, path, 4096, &text, NULL) < 0)
 		return -1;
 	p = strrchr(text, ')'); /* the command's name may hold anything */
 	if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
-			 &state, &start) != 2)
+			 state, &start) != 2)
 		return -1;
 	/* Dead, and only not collected yet. */
-	if (state == 'Z' || state == 'X')
+	if (*state == 'Z' || *state == 'X')
 		return -1;
 	return start;
 }
@@ -63,12 +61,12 @@ void pvb_stuck_describe(struct pvb_ctx *ctx, int pid, char *buf, size_t size)
 		snprintf(buf, size, "the kernel");
 }
 
-int pvb_stuck_mark(struct pvb_ctx *ctx, const struct pvb_addr *addr, int pid, const char *what)
+int pvb_stuck_mark_thing(struct pvb_ctx *ctx, const char *thing, int pid, const char *what)
 {
-	char name[PVB_NAME_MAX], boot[40];
+	char name[PVB_NAME_MAX], boot[40], state;
 	struct pvb_record record;
 	struct pvb_line line;
-	int r = pvb_record_open(ctx, mark_name(addr, name), 0, &record);
+	int r = pvb_record_open(ctx, mark_name(thing, name), 0, &record);
 
 	if (r < 0)
 		return r;
@@ -76,17 +74,52 @@ int pvb_stuck_mark(struct pvb_ctx *ctx, const struct pvb_addr *addr, int pid, co
 	pvb_line_start(&line, "stuck");
 	pvb_line_text(&line, "boot", boot);
 	pvb_line_number(&line, "pid", pid);
-	pvb_line_number(&line, "start", start_time_read(ctx, pid));
+	pvb_line_number(&line, "start", pvb_process_start(ctx, pid, &state));
 	pvb_line_text(&line, "what", what);
 	r = pvb_record_write(&record, &line);
 	pvb_record_close(&record);
 	return r;
 }
 
-int pvb_stuck_check(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size)
+int pvb_stuck_mark(struct pvb_ctx *ctx, const struct pvb_addr *addr, int pid, const char *what)
+{
+	char text[PVB_ADDR_MAX];
+
+	return pvb_stuck_mark_thing(ctx, pvb_addr_format(addr, text), pid, what);
+}
+
+static int thing_stuck(struct pvb_ctx *ctx, const char *thing, char *buf, size_t size)
+{
+	char name[PVB_NAME_MAX], body[PVB_RECORD_MAX], here[40], there[40], state;
+	int64_t start;
+	int pid;
+
+	if (pvb_record_peek(ctx, mark_name(thing, name), body) < 0 || !pvb_line_is(body, "stuck"))
+		return 0;
+	/* The marks lie on a tmpfs that a boot empties; the boot's id is for a /run that is not. */
+	pvb_boot_id_read(ctx, here, sizeof(here));
+	if (pvb_line_get(body, "boot", there, sizeof(there)) == 0 && strcmp(here, there) != 0)
+		return 0;
+	pid = (int)pvb_line_get_number(body, "pid", 0);
+	start = pid > 0 ? pvb_process_start(ctx, pid, &state) : -1;
+	if (start < 0 || start != pvb_line_get_number(body, "start", -1))
+		return 0;
+	if (pvb_line_get(body, "what", buf, size) < 0)
+		*buf = '\0';
+	return pid;
+}
+
+int pvb_device_stuck(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size)
+{
+	char text[PVB_ADDR_MAX];
+
+	return thing_stuck(ctx, pvb_addr_format(addr, text), buf, size);
+}
+
+int pvb_stuck_check_thing(struct pvb_ctx *ctx, const char *thing, char *buf, size_t size)
 {
 	char what[256] = "";
-	int pid = pvb_device_stuck(ctx, addr, what, sizeof(what));
+	int pid = thing_stuck(ctx, thing, what, sizeof(what));
 
 	if (!pid)
 		return 0;
@@ -94,23 +127,9 @@ int pvb_stuck_check(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf,
 	return -EBUSY;
 }
 
-int pvb_device_stuck(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size)
+int pvb_stuck_check(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size)
 {
-	char name[PVB_NAME_MAX], body[PVB_RECORD_MAX], here[40], there[40];
-	int64_t start;
-	int pid;
+	char text[PVB_ADDR_MAX];
 
-	if (pvb_record_peek(ctx, mark_name(addr, name), body) < 0 || !pvb_line_is(body, "stuck"))
-		return 0;
-	/* The marks lie on a tmpfs that a boot empties; the boot's id is for a /run that is not. */
-	pvb_boot_id_read(ctx, here, sizeof(here));
-	if (pvb_line_get(body, "boot", there, sizeof(there)) == 0 && strcmp(here, there) != 0)
-		return 0;
-	pid = (int)pvb_line_get_number(body, "pid", 0);
-	start = pid > 0 ? start_time_read(ctx, pid) : -1;
-	if (start < 0 || start != pvb_line_get_number(body, "start", -1))
-		return 0;
-	if (pvb_line_get(body, "what", buf, size) < 0)
-		*buf = '\0';
-	return pid;
+	return pvb_stuck_check_thing(ctx, pvb_addr_format(addr, text), buf, size);
 }

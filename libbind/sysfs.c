@@ -17,10 +17,20 @@ ssize_t pvb_sysfs_read_bytes(const struct pvb_ctx *ctx, const char *path, void *
 	return n < 0 ? -errno : n;
 }
 
-int pvb_sysfs_read(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size)
+ssize_t pvb_sysfs_read_bytes_at(int dir, const char *attr, void *buf, size_t size)
 {
-	ssize_t n = pvb_sysfs_read_bytes(ctx, path, buf, size);
+	_cleanup_close_ int fd = openat(dir, attr, O_RDONLY | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t n;
 
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, size);
+	return n < 0 ? -errno : n;
+}
+
+/* The n bytes that were read into buf, as text. */
+static int text_end(char *buf, size_t size, ssize_t n)
+{
 	if (n < 0)
 		return (int)n;
 	if ((size_t)n >= size)
@@ -29,6 +39,16 @@ int pvb_sysfs_read(const struct pvb_ctx *ctx, const char *path, char *buf, size_
 		n--;
 	buf[n] = '\0';
 	return 0;
+}
+
+int pvb_sysfs_read(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size)
+{
+	return text_end(buf, size, pvb_sysfs_read_bytes(ctx, path, buf, size));
+}
+
+int pvb_sysfs_read_at(int dir, const char *attr, char *buf, size_t size)
+{
+	return text_end(buf, size, pvb_sysfs_read_bytes_at(dir, attr, buf, size));
 }
 
 int pvb_sysfs_read_number(const struct pvb_ctx *ctx, const char *path, uint64_t *value)
@@ -74,11 +94,10 @@ int pvb_sysfs_link_target(const struct pvb_ctx *ctx, const char *path, char *buf
 	return 0;
 }
 
-int pvb_sysfs_link(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size)
+/* r: what reading the link gave. */
+static int link_last(int r, const char *target, char *buf, size_t size)
 {
-	char target[PVB_PATH_MAX];
 	const char *base;
-	int r = pvb_sysfs_link_target(ctx, path, target, sizeof(target));
 
 	*buf = '\0';
 	if (r == -ENOENT)
@@ -89,11 +108,42 @@ int pvb_sysfs_link(const struct pvb_ctx *ctx, const char *path, char *buf, size_
 	return pvb_format(buf, size, "%s", base ? base + 1 : target) < 0 ? -ENOBUFS : 0;
 }
 
+int pvb_sysfs_link(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size)
+{
+	char target[PVB_PATH_MAX];
+
+	return link_last(pvb_sysfs_link_target(ctx, path, target, sizeof(target)), target, buf, size);
+}
+
+int pvb_sysfs_link_target_at(int dir, const char *name, char *buf, size_t size)
+{
+	ssize_t n = readlinkat(dir, name, buf, size);
+
+	if (n < 0)
+		return -errno;
+	if ((size_t)n >= size)
+		return -ENOBUFS;
+	buf[n] = '\0';
+	return 0;
+}
+
+int pvb_sysfs_link_at(int dir, const char *name, char *buf, size_t size)
+{
+	char target[PVB_PATH_MAX];
+
+	return link_last(pvb_sysfs_link_target_at(dir, name, target, sizeof(target)), target, buf, size);
+}
+
 bool pvb_sysfs_exists(const struct pvb_ctx *ctx, const char *path)
 {
 	_cleanup_close_ int fd = pvb_open(ctx, path, O_PATH);
 
 	return fd >= 0;
+}
+
+bool pvb_sysfs_exists_at(int dir, const char *name)
+{
+	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 void pvb_strv_free(char **names)

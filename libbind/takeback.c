@@ -62,7 +62,7 @@ int pvb_return_confirmed(struct pvb_ctx *ctx, const char *name, pvb_confirm_fn *
 		settings = lend.settings;
 	pvb_lend_clear(&lend);
 	err->code = 0;
-	r = pvb_session_open(ctx, name, name, pvb_session_wait_ns(&settings), &s, err);
+	r = pvb_session_begin(ctx, name, name, &settings, &s, err);
 	if (r == 0)
 		r = return_locked(&s, confirm, data, err);
 	pvb_session_close(&s);

@@ -216,7 +216,16 @@ static bool listener_there(const struct pvb_ctx *ctx, const char *path)
 	return false;
 }
 
+unsigned pvb_ways_in(struct pvb_ctx *ctx)
+{
+	unsigned ways = serial_console_there(ctx) ? PVB_WAY_SERIAL : 0;
+
+	if (listener_there(ctx, "proc/net/tcp") || listener_there(ctx, "proc/net/tcp6"))
+		ways |= PVB_WAY_NETWORK;
+	return ways;
+}
+
 bool pvb_console_other_way(struct pvb_ctx *ctx)
 {
-	return serial_console_there(ctx) || listener_there(ctx, "proc/net/tcp") || listener_there(ctx, "proc/net/tcp6");
+	return pvb_ways_in(ctx) != 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A process per device: what may hang in the kernel hangs there, not in the hook. It has its own device's
- * lock and nothing else of ours: no lend lock, no other device's lock, none of PVE's pipes. */
+ * (or the host's part's) lock and nothing else of ours: no lend lock, no other device's lock, none of PVE's pipes. */
 #include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
@@ -9,8 +9,7 @@
 
 #include "internal.h"
 
-/* Whether operation op has to do with device i's own state in the kernel. */
-static bool op_touches(const struct pvb_plan *plan, const struct pvb_op *op, size_t i)
+bool pvb_op_touches(const struct pvb_lend *lend, const struct pvb_op *op, size_t i)
 {
 	struct pvb_addr slot;
 	struct pvb_err ignored;
@@ -19,15 +18,15 @@ static bool op_touches(const struct pvb_plan *plan, const struct pvb_op *op, siz
 		return true; /* it takes the driver off all of its devices */
 	if (op->kind == PVB_OP_SLOT_RESET)
 		return pvb_addr_parse(op->arg, &slot, &ignored) == 0 &&
-		       pvb_addr_matches(&slot, &plan->journal.lend.devices[i].addr);
+		       pvb_addr_matches(&slot, &lend->devices[i].addr);
 	return op->device == (int)i;
 }
 
-int pvb_op_worker(const struct pvb_plan *plan, const struct pvb_op *op)
+int pvb_op_worker(const struct pvb_lend *lend, const struct pvb_op *op)
 {
 	if (op->kind == PVB_OP_SLOT_RESET)
-		for (size_t i = 0; i < plan->journal.lend.num_devices; i++)
-			if (op_touches(plan, op, i))
+		for (size_t i = 0; i < lend->num_devices; i++)
+			if (pvb_op_touches(lend, op, i))
 				return (int)i;
 	return op->device;
 }
@@ -35,7 +34,7 @@ int pvb_op_worker(const struct pvb_plan *plan, const struct pvb_op *op)
 bool pvb_worker_touches(const struct pvb_run *run, const struct pvb_worker *worker, size_t i)
 {
 	for (size_t k = 0; k < worker->num_ops; k++)
-		if (op_touches(run->plan, &run->plan->journal.ops[worker->ops[k]], i))
+		if (pvb_op_touches(&run->plan->journal.lend, &run->plan->journal.ops[worker->ops[k]], i))
 			return true;
 	return false;
 }
@@ -65,7 +64,7 @@ static void others_close(int *keep, size_t n)
 static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker *worker)
 {
 	size_t num_devices = run->plan->journal.lend.num_devices, n = 0;
-	_cleanup_free_ int *keep = calloc(num_devices + 3, sizeof(*keep));
+	_cleanup_free_ int *keep = calloc(num_devices + 4, sizeof(*keep));
 
 	if (!keep)
 		_exit(1);
@@ -75,10 +74,13 @@ static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker
 	for (size_t i = 0; i < num_devices; i++)
 		if (run->lock_fds && run->lock_fds[i] >= 0 && pvb_worker_touches(run, worker, i))
 			keep[n++] = run->lock_fds[i];
+	if (run->lock_fds && run->lock_fds[num_devices] >= 0 && worker->device < 0)
+		keep[n++] = run->lock_fds[num_devices];
 	pvb_stdio_leave();
 	others_close(keep, n);
 	run->ctx->log = NULL;     /* the caller's, for the caller's process: outcomes go by the pipe */
 	run->ctx->cancel_fd = -1; /* closed just now; its number may be another file's */
+	run->ctx->deadline_ns = 0; /* its own is what counts */
 }
 
 static int op_run(struct pvb_run *run, size_t number, struct pvb_outcome *outcome, struct pvb_err *err)

@@ -27,6 +27,8 @@
  * DIR/.writes, one line a write: PID PATH "VALUE" RESULT, the value escaped as
  * in C, the result ok, ERRNO, lost, hung or died.
  *
+ * DIR/.hangs, a glob a line, as the tree has the files ("proc/fb"): reading them never returns, and only SIGKILL ends it.
+ *
  * DIR/.kernel is what a kernel keeps to itself (faketree.c fills it in):
  *   drivers/NAME/order       registration order, lowest first
  *   drivers/NAME/ids         static id table: "vendor device subvendor subdevice class mask override_only", hex

@@ -33,6 +33,14 @@ void ft_fault(struct ft_tree *t, const char *fmt, ...)
 	ft_append(t, ".faults", strcat(rule, "\n"));
 }
 
+void ft_hang_read(struct ft_tree *t, const char *glob)
+{
+	if (!glob)
+		ft_remove(t, ".hangs");
+	else
+		ft_append(t, ".hangs", fk_path("%s\n", glob).s);
+}
+
 void ft_faults_clear(struct ft_tree *t)
 {
 	ft_write(t, ".faults", "");

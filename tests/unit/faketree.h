@@ -124,6 +124,8 @@ const char *ft_override(struct ft_tree *t, const char *bdf); /* "(null)" when th
 
 /* Add a rule (fakekernel.h). */
 void ft_fault(struct ft_tree *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Reading the files that the glob matches never returns (.hangs); NULL: all can be read again. */
+void ft_hang_read(struct ft_tree *t, const char *glob);
 void ft_faults_clear(struct ft_tree *t); /* rules, and how often they matched */
 /* How many writes there were; the notes themselves; forget them. */
 int ft_writes(struct ft_tree *t);

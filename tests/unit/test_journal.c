@@ -413,6 +413,51 @@ static void from_0_1_0_failed(void **state)
 	all_home();
 }
 
+/* ---- who is at an operation ---- */
+
+static void at_is(size_t op, int pid, bool undo)
+{
+	struct pvb_journal j;
+
+	gives(pvb_journal_read(ctx, "100", &j, &err), 0);
+	assert_true(op < j.num_ops);
+	assert_int_equal(j.at[op].pid, pid);
+	assert_int_equal(j.at[op].undo, undo);
+	if (pid)
+		assert_true(j.at[op].since_ns > 0 && j.at[op].since_ns <= pvb_boottime_ns());
+	pvb_journal_clear(&j);
+}
+
+/* From its intent to its outcome; 0.1.0 did not say, and what is no number of a process is nobody. */
+static void who_is_at_it(void **state)
+{
+	static const char *const bodies[] = { "intent op=2 pid=0 at=1", "undo op=2 pid=-1 at=1", "intent op=2 pid=4294967297 at=1",
+					      "intent op=2", "undo op=2 at=1" };
+	char text[16384];
+	int fd;
+
+	(void)state;
+	lend();
+	at_is(2, 0, false);
+	fd = pvb_journal_open(ctx, "100", &err);
+	assert_true(fd >= 0);
+	gives(pvb_journal_intent(fd, 2, true), 0);
+	at_is(2, (int)getpid(), true);
+	gives(pvb_journal_outcome(fd, 2, true, -EIO, "in vain"), 0);
+	at_is(2, 0, true);
+	gives(pvb_journal_intent(fd, 2, false), 0);
+	at_is(2, (int)getpid(), false);
+	close(fd);
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+		snprintf(text, sizeof(text), "%s\n", ft_read(t, JOURNAL));
+		line_append(text, sizeof(text), bodies[i]);
+		ft_write(t, JOURNAL, text);
+		at_is(2, 0, bodies[i][0] == 'u');
+	}
+	gives(pvb_return(ctx, "100", 0, &err), 0);
+	all_home();
+}
+
 /* ---- lines and sentences ---- */
 
 /* A checksum has one spelling: strtoul() would take more. */
@@ -495,7 +540,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(torn_anywhere),	 CASE(last_line_flipped),  CASE(any_line_flipped),  CASE(later_words),
 		CASE(short_write_spoils_no_other), CASE(other_format),	 CASE(op_without_device),  CASE(from_0_1_0),	    CASE(from_0_1_0_lending),
-		CASE(from_0_1_0_failed), cmocka_unit_test(checksum_spelling), cmocka_unit_test(value_too_long),
+		CASE(from_0_1_0_failed), CASE(who_is_at_it), cmocka_unit_test(checksum_spelling), cmocka_unit_test(value_too_long),
 		cmocka_unit_test(sentence_is_one_line),
 	};
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names from pci.ids, and modules: what can be said of both without touching the machine. */
+#include <pci/pci.h>
+
+#include "../../libbind/ids.h"
 #include "host.h"
 
 static struct pvb_function ids(uint16_t vendor, uint16_t device, uint32_t class_code)
@@ -45,6 +48,101 @@ static void classes_have_names(void **state)
 {
 	assert_string_equal(class_name(*state, 0x030000), "VGA compatible controller");
 	assert_string_equal(class_name(*state, 0x010802), "Non-Volatile memory controller");
+}
+
+/* ---- pci.ids, searched in place ------------------------------------------------------- */
+
+static const char ids_text[] =
+	"# a comment\n\n"
+	"0001  First\n"
+	"0010  Alone\n"
+	"# 0011  commented out\n"
+	"8086  Intel Corporation\n"
+	"\t0001  One\n"
+	"\t\t1028 0001  A subsystem\n"
+	"# between\n"
+	"\t10d3  82574L\r\n"
+	"\t10d30  too long\n"
+	"fffe  Last\n"
+	"\tffff  No vendor's\n"
+	"C 02  Network controller\n"
+	"\t00  Ethernet controller\n"
+	"\t\t00  An interface\n"
+	"C 03  Display controller\n"
+	"\t00  VGA compatible controller";
+
+static const char *ids_device(const struct pvb_ids *ids, uint16_t vendor, uint16_t device)
+{
+	static char buf[64];
+
+	return pvb_ids_device(ids, vendor, device, buf, sizeof(buf)) ? buf : "";
+}
+
+static void ids_are_found_in_place(void **state)
+{
+	char path[PATH_MAX + 32], buf[64];
+	struct host *h = *state;
+	struct pvb_ids ids;
+
+	ft_write(h->t, "pci.ids", ids_text);
+	snprintf(path, sizeof(path), "%s/pci.ids.gz", h->t->path);
+	assert_int_equal(pvb_ids_open(&ids, path), 0); /* as libpci: there is no packed one */
+	assert_string_equal(ids_device(&ids, 0x8086, 0x0001), "Intel Corporation One");
+	assert_string_equal(ids_device(&ids, 0x8086, 0x10d3), "Intel Corporation 82574L");
+	assert_string_equal(ids_device(&ids, 0x8086, 0x1028), ""); /* of a subsystem */
+	assert_string_equal(ids_device(&ids, 0x8086, 0xffff), ""); /* of the next vendor */
+	assert_string_equal(ids_device(&ids, 0xfffe, 0xffff), "Last No vendor's");
+	assert_string_equal(ids_device(&ids, 0x0001, 0x0001), "");
+	assert_string_equal(ids_device(&ids, 0x0010, 0x0001), "");
+	assert_string_equal(ids_device(&ids, 0x0011, 0x0001), "");
+	assert_string_equal(ids_device(&ids, 0x0000, 0x0001), "");
+	assert_string_equal(ids_device(&ids, 0xffff, 0x0001), "");
+	assert_true(pvb_ids_class(&ids, 0x020000, buf, sizeof(buf)));
+	assert_string_equal(buf, "Ethernet controller");
+	assert_true(pvb_ids_class(&ids, 0x030000, buf, sizeof(buf)));
+	assert_string_equal(buf, "VGA compatible controller");
+	assert_false(pvb_ids_class(&ids, 0x028000, buf, sizeof(buf)));
+	assert_false(pvb_ids_class(&ids, 0x040000, buf, sizeof(buf)));
+	assert_false(pvb_ids_class(&ids, 0x030000, buf, 5));
+	assert_false(pvb_ids_device(&ids, 0x8086, 0x10d3, buf, 20));
+	pvb_ids_close(&ids);
+	assert_string_equal(ids_device(&ids, 0x8086, 0x10d3), "");
+	ft_write(h->t, "pci.ids.gz", "packed"); /* libpci's */
+	assert_true(pvb_ids_open(&ids, path) < 0);
+	ft_remove(h->t, "pci.ids.gz");
+	ft_write(h->t, "pci.ids", "");
+	assert_true(pvb_ids_open(&ids, path) < 0);
+}
+
+static void __attribute__((format(printf, 1, 2))) pci_quiet(char *msg, ...)
+{
+	(void)msg;
+}
+
+/* Both say the same. */
+static void ids_agree_with_libpci(void **state)
+{
+	static const uint32_t some[] = { 0x80860d57, 0x1af41041, 0x12341111, 0x10de2484, 0x10022204, 0x1b36000c, 0x15b31017, 0x00010001 };
+	struct pci_access *pci = pci_alloc();
+	struct host *h = *state;
+	char theirs[256], ours[256];
+
+	pci->warning = pci->debug = pci_quiet;
+	for (size_t i = 0; i < ARRAY_SIZE(some); i++) {
+		struct pvb_function fn = ids((uint16_t)(some[i] >> 16), (uint16_t)some[i], 0);
+		const char *found = pci_lookup_name(pci, theirs, sizeof(theirs), PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS,
+						    fn.vendor, fn.device);
+
+		pvb_name(h->ctx, &fn, ours, sizeof(ours));
+		if (found)
+			assert_string_equal(ours, theirs);
+	}
+	for (unsigned code = 0; code < 0x1400; code++) {
+		const char *found = pci_lookup_name(pci, theirs, sizeof(theirs), PCI_LOOKUP_CLASS | PCI_LOOKUP_NO_NUMBERS, code);
+
+		assert_string_equal(class_name(h, code << 8), found ? theirs : "");
+	}
+	pci_cleanup(pci);
 }
 
 /* A name that does not fit is none, never one without its end. */
@@ -117,6 +215,8 @@ int main(void)
 		TEST(new_devices_have_a_vendor),
 		TEST(unknown_is_empty),
 		TEST(classes_have_names),
+		TEST(ids_are_found_in_place),
+		TEST(ids_agree_with_libpci),
 		TEST(small_buffers_are_safe),
 		TEST(done_twice_is_done),
 		TEST(loaded_modules_are_seen),

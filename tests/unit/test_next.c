@@ -28,6 +28,8 @@ static struct {
 
 /* Another copy of it, instead. */
 static const char *hook_copy;
+/* It begins with a signal that it has not seen; the caller blocks it. */
+static bool stop_pending;
 
 static const char *hook(char path[PATH_MAX])
 {
@@ -45,6 +47,8 @@ static void __attribute__((noreturn)) child(struct ft_tree *t, const char *phase
 	char path[PATH_MAX];
 
 	setpgid(0, 0);
+	if (stop_pending)
+		raise(SIGTERM);
 	dup2(in, 0);
 	dup2(out, 1);
 	dup2(err, 2);
@@ -597,6 +601,32 @@ static void a_signal_is_ours_as_well(void **state)
 	assert_false(ft_exists(t, "run/pvebind/100.journal"));
 }
 
+/* It came before the script was begun: the script is not begun. */
+static void a_signal_before_it_is_in_time(void **state)
+{
+	struct ft_tree *t = *state;
+	sigset_t term, old;
+
+	script(t, NEXT, HEAD "echo called >>$root/calls\n");
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, &old);
+	stop_pending = true;
+	expect(t, "pre-start", 1);
+	assert_false(ft_exists(t, "calls"));
+	assert_has(ran.out, "asked to stop: next-hookscript /" NEXT " was not called, and nothing is lent");
+	untouched(t);
+	/* After a return it is called all the same. */
+	stop_pending = false;
+	expect(t, "pre-start", 0);
+	ft_remove(t, "calls");
+	stop_pending = true;
+	run(t, "post-stop");
+	stop_pending = false;
+	calls_are(t, "called");
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(int argc, char **argv)
@@ -609,7 +639,7 @@ int main(int argc, char **argv)
 		T(ours_may_fail_after_it), T(strange_scripts_are_refused), T(it_is_not_itself), T(a_loop_ends), T(strange_ones_later_only_warn),
 		T(volumes_have_files), T(volumes_must_have_a_file), T(the_journal_knows_it), T(one_set_meanwhile_waits),
 		T(a_broken_ini_only_warns_later), T(a_signal_for_us_alone_is_passed_on), T(a_signal_for_all_comes_once),
-		T(a_signal_is_ours_as_well),
+		T(a_signal_is_ours_as_well), T(a_signal_before_it_is_in_time),
 	};
 
 	(void)argc;

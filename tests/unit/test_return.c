@@ -357,6 +357,31 @@ static void stuck_left_alone(void **state)
 	on("bochs-drm", "snd_hda_intel");
 }
 
+/* A module is the host's: that it does not load again is told, also when the device that it was unloaded for is gone. */
+static void gone_device_hides_no_module(void **state)
+{
+	struct pvb_wanted wanted = { .addr = { 0, 7, 0, 0 } };
+	struct pvb_request request = { .name = "100", .label = "VM 100", .wanted = &wanted, .num_wanted = 1 };
+	char **none;
+
+	(void)state;
+	ft_preset_nvidia(t);
+	/* libkmod looks into the tree; from then on it may act, as its kernel is the fake one. */
+	gives(pvb_module_lookup(ctx, "none", &none, &err), 0);
+	pvb_strv_free(none);
+	ctx->real_root = true;
+	pvb_settings_default(&request.settings);
+	gives(pvb_lend(ctx, &request, &err), 0);
+	assert_true(ft_wrote(t, "delete_module", "nvidia") >= 0);
+	ft_remove(t, "sys/bus/pci/devices/0000:07:00.0");
+	ft_fault(t, "insert_module nvidia EIO");
+	gives(pvb_return(ctx, "100", 0, &err), -PVB_EATTENTION);
+	says("it was loaded before the lend: load it by hand (modprobe nvidia)");
+	ft_faults_clear(t);
+	gives(pvb_recover(ctx, "100", NULL, &err), 0);
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, host_up, host_down)
@@ -366,6 +391,7 @@ int main(int argc, char **argv)
 		CASE(damaged_journal_holds), CASE(other_format),	CASE(torn_record),
 		CASE(refused_moves_nobody), CASE(console_keep_is_no_permission), CASE(console_keep_while_safe), CASE(recover_nothing),
 		CASE(stays_as_it_is_on_vfio), CASE(home_is_anothers), CASE(undo_in_two_tries), CASE(reset_fails),	  CASE(stuck_left_alone),
+		CASE(gone_device_hides_no_module),
 	};
 
 	(void)argc;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "../../conf/conf.h"
 #include "host.h"
 
 /*
@@ -422,6 +423,171 @@ static void missing_systemctl_fails(void **state)
 	assert_home(h);
 }
 
+static int64_t ms_since(int64_t start)
+{
+	return (pvb_now_ns() - start) / 1000000;
+}
+
+/* Each has five seconds to say whether it runs; all of them have no more than the lend has. */
+static void silence_is_not_waited_for_again_and_again(void **state)
+{
+	struct host *h = *state;
+	struct pvb_wanted wanted;
+	struct pvb_request request = request_of("100", &wanted, "01:00", "a b c d e f g h i j k l", "");
+	int64_t start = pvb_now_ns();
+
+	program(h, "usr/bin/systemctl", "#!/bin/sh\nexec sleep 60\n");
+	request.settings.hook_timeout_ms = 3000;
+	is(pvb_lend(h->ctx, &request, &h->err), -ETIMEDOUT, h);
+	assert_in_range(ms_since(start), 1000, 5000);
+	assert_has(h->err.text, "VM 100: looking at the host took longer than its hook-timeout (3000 ms) leaves for that; nothing was lent and nothing changed; pvebind plan 100 shows what does not answer");
+	assert_has(h->said, "a.service is to be stopped, but: systemctl show a.service took too long, given up");
+	assert_int_equal(ft_writes(h->t), 0);
+	assert_home(h);
+	/* Nor by what began earlier. */
+	request.settings.hook_timeout_ms = 8000; /* 4.5 s of it to look at the host */
+	pvb_ctx_set_start(h->ctx);
+	h->ctx->start_ns -= 3000000000;
+	start = pvb_now_ns();
+	is(pvb_lend(h->ctx, &request, &h->err), -ETIMEDOUT, h);
+	assert_in_range(ms_since(start), 0, 3000);
+}
+
+static void never_answer(struct pvb_ctx *ctx, void *data, int fd)
+{
+	(void)ctx;
+	(void)data;
+	(void)fd;
+	pause();
+}
+
+/* Of processes that could not be looked into it is not known whether they have the card, however little time there is. */
+static void nor_who_has_the_card(void **state)
+{
+	struct host *h = *state;
+	struct pvb_wanted wanted;
+	struct pvb_request request = request_of("100", &wanted, "01:00", "", "");
+	struct pvb_holders holders;
+	struct pvb_nodes nodes = { .n = 0 };
+	char why[160], *text;
+	size_t size;
+	int64_t start = pvb_now_ns();
+
+	ft_process(h->t, 813, "stuck", "stuck", "/dev/null");
+	ft_remove(h->t, "proc/813/maps");
+	assert_int_equal(mkfifoat(h->t->fd, "proc/813/maps", 0600), 0); /* who reads it waits */
+	request.settings.hook_timeout_ms = 2000;
+	is(pvb_lend(h->ctx, &request, &h->err), -ETIMEDOUT, h);
+	assert_in_range(ms_since(start), 500, 3500);
+	assert_has(h->err.text, "looking at the host took longer");
+	assert_home(h);
+	assert_int_equal(pvb_nodes_add(&nodes, &wanted.addr, "/dev/dri/card0"), 0);
+	h->ctx->deadline_ns = pvb_now_ns() + 300000000;
+	start = pvb_now_ns();
+	assert_int_equal(pvb_ask(h->ctx, never_answer, NULL, 20000000000, &text, &size), -ETIMEDOUT);
+	assert_in_range(ms_since(start), 300, 8000);
+	free(text);
+	assert_int_equal(pvb_holders_find(h->ctx, &nodes, &holders), 0);
+	assert_true(pvb_holders_unknown(h->ctx, &holders, why, sizeof(why)));
+	assert_has(why, "no time left to look");
+	h->ctx->deadline_ns = 0;
+	pvb_holders_clear(&holders);
+	pvb_nodes_clear(&nodes);
+}
+
+static void shutdown_is_asked_for_a_second_at_most(void **state)
+{
+	struct host *h = *state;
+	int64_t start = pvb_now_ns();
+
+	program(h, "usr/bin/systemctl", "#!/bin/sh\necho stopping\nexec sleep 60\n");
+	assert_false(conf_vmstate_shutting_down(h->ctx)); /* no systemd here */
+	ft_mkdir(h->t, "run/systemd/system");
+	assert_true(conf_vmstate_shutting_down(h->ctx));
+	assert_in_range(ms_since(start), 0, 2000);
+	program(h, "usr/bin/systemctl", "#!/bin/sh\nexec sleep 60\n");
+	start = pvb_now_ns();
+	assert_false(conf_vmstate_shutting_down(h->ctx));
+	assert_in_range(ms_since(start), 900, 2500);
+	program(h, "usr/bin/systemctl", "#!/bin/sh\necho running\n");
+	assert_false(conf_vmstate_shutting_down(h->ctx));
+}
+
+/* pct gives up, the container has been told all the same. */
+static void late_container_is_warned_of(void **state)
+{
+	struct host *h = *state;
+	struct pvb_wanted wanted;
+	struct pvb_request request = request_of("100", &wanted, "01:00", "", "105");
+
+	ft_write(h->t, "svc/105.stop", "echo 'lxc-stop: timed out' >&2; exit 255\n");
+	is(pvb_lend(h->ctx, &request, &h->err), -EBUSY, h);
+	assert_has(h->said, "container 105 runs still, but was asked to shut down, and may yet do so: if it stops, start it again: pct start 105");
+	assert_home(h);
+	/* Who runs after a lend that came to be was started by somebody. */
+	ft_remove(h->t, "svc/105.stop");
+	is(lend(h, "", "105"), 0, h);
+	ft_write(h->t, "svc/105", "running");
+	is(take_back(h, "100", 0), 0, h);
+	assert_has_not(h->said, "was asked to shut down");
+	assert_home(h);
+}
+
+/* A lend in a process of its own, that is killed when the file is there. */
+static void lend_and_die(struct host *h, const char *units, const char *file)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(lend(h, units, "") < 0);
+	for (int i = 0; i < 1000 && !ft_exists(h->t, file); i++)
+		usleep(10000);
+	assert_true(ft_exists(h->t, file));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+#define HOST_LOCK "100.host.lock"
+
+/* A hook was killed, and the worker that stops the units was not: it is waited for. */
+static void worker_of_the_host_is_waited_for(void **state)
+{
+	struct host *h = *state;
+
+	ft_write(h->t, "svc/lightdm.service.stop", ": >begun; sleep 2; echo inactive >svc/lightdm.service; echo stopped >>svc.log\n");
+	lend_and_die(h, "lightdm.service", "begun");
+	assert_true(pvb_record_locked(h->ctx, HOST_LOCK));
+	assert_false(pvb_record_locked(h->ctx, "100.lock"));
+	is(pvb_recover(h->ctx, NULL, NULL, &h->err), 0, h);
+	assert_false(pvb_record_locked(h->ctx, HOST_LOCK));
+	assert_string_equal(ft_read(h->t, "svc.log"), "stop lightdm.service\nstopped\nstart lightdm.service");
+	assert_false(ft_exists(h->t, "run/pvebind/" HOST_LOCK));
+	assert_home(h);
+}
+
+/* Until it has even taken the unit's own lock it may stop it yet: nobody starts the unit before that. */
+static void nobody_works_beside_it(void **state)
+{
+	struct host *h = *state;
+	struct pvb_record lock;
+	struct pvb_wanted wanted;
+	struct pvb_request request = request_of("100", &wanted, "01:00", "lightdm.service", "");
+
+	request.settings.hook_timeout_ms = 4000;
+	is(pvb_lend(h->ctx, &request, &h->err), 0, h);
+	ft_write(h->t, "svc.log", "");
+	assert_int_equal(pvb_record_open(h->ctx, HOST_LOCK, 0, &lock), 0); /* as such a worker has it */
+	*h->said = '\0';
+	is(take_back(h, "100", 0), -PVB_EATTENTION, h);
+	assert_has(h->said, "console, services and modules: another process works on them and does not end: left alone");
+	assert_string_equal(ft_driver_of(h->t, "0000:01:00.0"), "bochs-drm");
+	assert_string_equal(ft_read(h->t, "svc.log"), "");
+	pvb_record_close(&lock);
+	is(pvb_recover(h->ctx, NULL, NULL, &h->err), 0, h);
+	assert_string_equal(ft_read(h->t, "svc.log"), "start lightdm.service");
+	assert_home(h);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, host_teardown)
 
 int main(int argc, char **argv)
@@ -446,6 +612,12 @@ int main(int argc, char **argv)
 		TEST(own_unit_is_refused),
 		TEST(still_stopping_is_started),
 		TEST(missing_systemctl_fails),
+		TEST(silence_is_not_waited_for_again_and_again),
+		TEST(nor_who_has_the_card),
+		TEST(shutdown_is_asked_for_a_second_at_most),
+		TEST(late_container_is_warned_of),
+		TEST(worker_of_the_host_is_waited_for),
+		TEST(nobody_works_beside_it),
 	};
 
 	(void)argc;
