@@ -4,7 +4,8 @@
  *
  * Files, each calling only those before it:
  *   text → values → keys → ini → settings   pvebind.ini into struct conf_settings
- *   text → hostpci → vmconf            the VM's own configuration into struct conf_vm
+ *   text → blocks                      files of "TYPE: ID" sections
+ *   text, blocks → hostpci → vmconf    the VM's own configuration into struct conf_vm
  *   text → mapping                     /etc/pve/mapping/pci.cfg into struct conf_mapping
  *   text → vmstate                     what runs, what is reserved, which node this is
  *   text → storage                     where a snippet's file is, by /etc/pve/storage.cfg
@@ -234,6 +235,33 @@ int conf_settings_parse(struct conf_settings *settings, const char *file, char *
 const struct conf_device *conf_settings_device(const struct conf_settings *settings, const char *name);
 void conf_settings_clear(struct conf_settings *settings);
 
+/* ---- blocks.c: Proxmox VE's files of "TYPE: ID" sections ------------------------------ */
+
+/* "key: value" or "key value", as written. */
+struct conf_pair {
+	char *key, *value; /* malloced */
+	unsigned line;
+};
+void conf_pairs_free(struct conf_pair *pairs, size_t n);
+
+struct conf_block {
+	char *type, *id;         /* malloced */
+	unsigned line;
+	struct conf_pair *pairs; /* malloced */
+	size_t num_pairs;
+};
+struct conf_blocks {
+	struct conf_block *list; /* malloced, in file order */
+	size_t n;
+};
+/* Read path ("/etc/pve/jobs.cfg"). -ENOENT: there is none. Free with conf_blocks_clear(), after a failure too. */
+int conf_blocks_load(struct pvb_ctx *ctx, const char *path, struct conf_blocks *blocks, struct pvb_err *err) PVB_MUST_CHECK;
+/* The same from memory: text is cut up, text[size] must be a NUL. */
+int conf_blocks_parse(struct conf_blocks *blocks, char *text, size_t size, struct pvb_err *err) PVB_MUST_CHECK;
+/* The value of a key, "1" of one without; the last where it is doubled; NULL. */
+const char *conf_block_value(const struct conf_block *block, const char *key);
+void conf_blocks_clear(struct conf_blocks *blocks);
+
 /* ---- hostpci.c, vmconf.c: the VM's configuration -------------------------------- */
 
 #define CONF_HOSTPCI_MAX 16 /* PVE/QemuServer/PCI.pm: $MAX_HOSTPCI_DEVICES */
@@ -266,14 +294,24 @@ struct conf_vm {
 	bool is_template;
 	struct conf_hostpci hostpci[CONF_HOSTPCI_MAX];
 	/* Every "key: value" of the current part, as written, in its order. */
-	struct conf_pair {
-		char *key, *value;   /* malloced */
-		unsigned line;
-	} *pairs;            /* malloced */
+	struct conf_pair *pairs; /* malloced */
 	size_t num_pairs;
 };
 /* The value of a key, the last where it is doubled, as in Proxmox VE; NULL. line (may be NULL): where it stands. */
 const char *conf_vm_value(const struct conf_vm *vm, const char *key, unsigned *line);
+/* What stands behind the current part: "PENDING", a snapshot's name, "special:cloudinit". */
+struct conf_vm_section {
+	char *name;              /* malloced */
+	unsigned line;
+	struct conf_pair *pairs; /* malloced */
+	size_t num_pairs;
+};
+/* The sections of vm's file, in their order: malloced; free with conf_vm_sections_free(). */
+int conf_vm_sections(struct pvb_ctx *ctx, const struct conf_vm *vm, struct conf_vm_section **list, size_t *n,
+		     struct pvb_err *err) PVB_MUST_CHECK;
+void conf_vm_sections_free(struct conf_vm_section *list, size_t n);
+/* A key's value there, as conf_vm_value(). */
+const char *conf_vm_section_value(const struct conf_vm_section *section, const char *key, unsigned *line);
 /* The numbers of this node's VMs, ascending: malloced. -ENOENT: no /etc/pve/qemu-server. */
 int conf_vm_list(struct pvb_ctx *ctx, unsigned **vmids, size_t *n) PVB_MUST_CHECK;
 
@@ -345,6 +383,23 @@ bool conf_vmstate_identify(void *data, int pid, char *buf, size_t size);
 
 #define CONF_STORAGE_FILE "/etc/pve/storage.cfg"
 
+/* One storage, as far as it is about snippets. */
+struct conf_storage {
+	char id[PVB_NAME_MAX], type[PVB_NAME_MAX];
+	char path[256];    /* of its folder; "" when it has none */
+	char subdir[128];  /* of snippets, below path: "snippets" */
+	char content[256]; /* as written: "iso,vztmpl,backup"; with no entry Proxmox VE's own of its type */
+	char nodes[256];   /* the only nodes that have it, comma-separated; "": all */
+	bool shared;       /* the same files on all nodes */
+	bool disabled;
+	unsigned line;     /* of its header; 0: "local", which there is without an entry too */
+};
+/* All storages in file order, "local" among them: malloced. */
+int conf_storage_list(struct pvb_ctx *ctx, struct conf_storage **list, size_t *n, struct pvb_err *err) PVB_MUST_CHECK;
+/* Whether the comma-separated list (content, nodes) has word. */
+bool conf_list_has(const char *list, const char *word);
+/* Whether both have the same words, in any order. */
+bool conf_list_same(const char *a, const char *b);
 /* The file of a snippet: "local:snippets/mine" to "/var/lib/vz/snippets/mine". It need not exist.
  * -ENOENT: there is no such storage; -EINVAL: it has no folder. */
 int conf_storage_snippet(struct pvb_ctx *ctx, const char *volume, char *path, size_t size,

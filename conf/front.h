@@ -48,6 +48,10 @@ int front_catch_signals(struct front *front, struct pvb_err *err) PVB_MUST_CHECK
 int front_request(struct front *front, unsigned vmid, struct pvb_request *request, struct conf_extra *extra,
 		  struct pvb_err *err) PVB_MUST_CHECK;
 
+/* What that adds to a request of conf_request_build(): those refusals, and what a backup's lock means. -ENOMEM only. */
+int front_request_complete(struct front *front, struct pvb_request *request, const struct conf_extra *extra,
+			   struct pvb_err *err) PVB_MUST_CHECK;
+
 /* The kill switch: pvebind=off on the kernel command line. */
 bool front_switched_off(const struct front *front);
 /* Lend to a VM what its config names; running already, a template, no device: nothing, said. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Proxmox VE's storages, as far as it takes to find a snippet: /etc/pve/storage.cfg. */
+/* Proxmox VE's storages, as far as they are about snippets: /etc/pve/storage.cfg. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,83 +7,49 @@
 
 #define STORAGE_MAX (1024 * 1024) /* bytes */
 #define LOCAL_PATH "/var/lib/vz"  /* of "local", which there is without an entry too (PVE/Storage.pm) */
+#define LOCAL_CONTENT "backup,iso,vztmpl,images,rootdir,snippets" /* likewise: PVE/Storage.pm's default entry */
 
-/* What one section says. */
-struct storage {
-	const char *id;
-	bool found;
-	char type[PVB_NAME_MAX], path[256];
-	char subdir[128]; /* of snippets, below path */
+struct storages {
+	struct conf_storage *list; /* malloced */
+	size_t n;
 };
 
+bool conf_list_has(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; *p; p += strcspn(p, ", \t"), p += strspn(p, ", \t"))
+		if (!strncmp(p, word, n) && (!p[n] || strchr(", \t", p[n])))
+			return true;
+	return false;
+}
+
+/* Whether every word of a is in b. */
+static bool list_within(const char *a, const char *b)
+{
+	char word[64];
+
+	for (const char *p = a + strspn(a, ", \t"); *p; p += strcspn(p, ", \t"), p += strspn(p, ", \t")) {
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(p, ", \t"), p);
+		if (!conf_list_has(b, word))
+			return false;
+	}
+	return true;
+}
+
+bool conf_list_same(const char *a, const char *b)
+{
+	return list_within(a, b) && list_within(b, a);
+}
+
 /* "snippets=/hooks,iso=…" */
-static void content_dirs_parse(struct storage *storage, char *value)
+static void content_dirs_parse(struct conf_storage *storage, char *value)
 {
 	char *key, *dir;
 
 	while (conf_part_next(&value, &key, &dir))
 		if (key && !strcmp(key, "snippets"))
 			conf_copy(storage->subdir, sizeof(storage->subdir), dir + strspn(dir, "/"));
-}
-
-/* An indented "KEY VALUE". */
-static int key_parse(struct storage *storage, char *line)
-{
-	size_t n = strcspn(line, " \t");
-	char *value = conf_trim(line + n);
-
-	line[n] = '\0';
-	if (!strcmp(line, "path") && !conf_copy(storage->path, sizeof(storage->path), value))
-		return -ENAMETOOLONG;
-	if (!strcmp(line, "content-dirs"))
-		content_dirs_parse(storage, value);
-	return 0;
-}
-
-/* "TYPE: ID" at the left edge begins a section. Whether it is ours. */
-static bool header_parse(struct storage *storage, char *line)
-{
-	char *colon = strchr(line, ':');
-
-	if (!colon || strcmp(conf_trim(colon + 1), storage->id) != 0)
-		return false;
-	*colon = '\0';
-	storage->found = true;
-	conf_copy(storage->type, sizeof(storage->type), line);
-	return true;
-}
-
-static int storage_parse(struct storage *storage, char *text, size_t size)
-{
-	struct conf_lines lines = { .next = text, .left = size };
-	bool ours = false;
-	int r = 0;
-
-	while (r == 0 && conf_line_next(&lines)) {
-		bool indented = *lines.line == ' ' || *lines.line == '\t';
-		char *line = conf_trim(lines.line);
-
-		if (*line == '#')
-			continue;
-		if (!*line)
-			ours = false;
-		else if (!indented)
-			ours = header_parse(storage, line);
-		else if (ours)
-			r = key_parse(storage, line);
-	}
-	return r;
-}
-
-static int storage_load(struct pvb_ctx *ctx, struct storage *storage, struct pvb_err *err)
-{
-	_conf_free_ char *text = NULL;
-	size_t size = 0;
-	int r = pvb_read_file(ctx, CONF_STORAGE_FILE, STORAGE_MAX, &text, &size);
-
-	if (r == 0)
-		r = storage_parse(storage, text, size);
-	return r < 0 && r != -ENOENT ? pvb_err_set(err, r, "cannot read " CONF_STORAGE_FILE ": %s", strerror(-r)) : 0;
 }
 
 /* Types that are mounted have their path written down when they are made; it may be missing after an edit. */
@@ -97,39 +63,150 @@ static bool mounted_type(const char *type)
 	return false;
 }
 
-static int path_default(struct storage *storage, struct pvb_err *err)
+/* An indented "KEY VALUE", or "KEY" alone. */
+static int key_parse(struct conf_storage *storage, char *line)
 {
-	if (*storage->path)
+	size_t n = strcspn(line, " \t");
+	char *value = conf_trim(line + n);
+	bool flag = true;
+
+	if (line[n])
+		line[n] = '\0';
+	if (!strcmp(line, "path") && !conf_copy(storage->path, sizeof(storage->path), value))
+		return -ENAMETOOLONG;
+	if (!strcmp(line, "content-dirs"))
+		content_dirs_parse(storage, value);
+	if (!strcmp(line, "content"))
+		conf_copy(storage->content, sizeof(storage->content), value);
+	if (!strcmp(line, "nodes"))
+		conf_copy(storage->nodes, sizeof(storage->nodes), value);
+	if (*value)
+		conf_bool_parse(value, &flag);
+	if (!strcmp(line, "shared"))
+		storage->shared = flag;
+	if (!strcmp(line, "disable"))
+		storage->disabled = flag;
+	return 0;
+}
+
+static struct conf_storage *storage_new(struct storages *storages, const char *type, const char *id, unsigned line)
+{
+	struct conf_storage *more = realloc(storages->list, (storages->n + 1) * sizeof(*more)), *storage;
+
+	if (!more)
+		return NULL;
+	storages->list = more;
+	storage = &more[storages->n++];
+	*storage = (struct conf_storage){ .subdir = "snippets", .line = line };
+	conf_copy(storage->type, sizeof(storage->type), type);
+	conf_copy(storage->id, sizeof(storage->id), id);
+	storage->shared = mounted_type(type);
+	return storage;
+}
+
+/* "TYPE: ID" at the left edge begins a section; another line there ends the one before. */
+static int header_parse(struct storages *storages, char *line, unsigned number, struct conf_storage **storage)
+{
+	char *colon = strchr(line, ':');
+
+	*storage = NULL;
+	if (!colon)
 		return 0;
-	if (!storage->found && strcmp(storage->id, "local") != 0)
-		return pvb_err_set(err, -ENOENT, "there is no storage '%s' in " CONF_STORAGE_FILE ": correct the name",
-				   storage->id);
-	if (!storage->found)
-		return conf_copy(storage->path, sizeof(storage->path), LOCAL_PATH) ? 0 : -EINVAL;
-	if (!mounted_type(storage->type))
+	*colon = '\0';
+	*storage = storage_new(storages, line, conf_trim(colon + 1), number);
+	return *storage ? 0 : -ENOMEM;
+}
+
+static int storages_parse(struct storages *storages, char *text, size_t size)
+{
+	struct conf_lines lines = { .next = text, .left = size };
+	struct conf_storage *storage = NULL;
+	int r = 0;
+
+	while (r == 0 && conf_line_next(&lines)) {
+		bool indented = *lines.line == ' ' || *lines.line == '\t';
+		char *line = conf_trim(lines.line);
+
+		if (*line == '#')
+			continue;
+		if (!*line)
+			storage = NULL;
+		else if (!indented)
+			r = header_parse(storages, line, lines.number, &storage);
+		else if (storage)
+			r = key_parse(storage, line);
+	}
+	return r;
+}
+
+/* What an entry leaves out. */
+static int storages_complete(struct storages *storages)
+{
+	bool local = false;
+
+	for (size_t i = 0; i < storages->n; i++) {
+		struct conf_storage *storage = &storages->list[i];
+
+		local = local || !strcmp(storage->id, "local");
+		if (!*storage->path && mounted_type(storage->type))
+			snprintf(storage->path, sizeof(storage->path), "/mnt/pve/%s", storage->id);
+		if (!*storage->content && !strcmp(storage->type, "dir"))
+			conf_copy(storage->content, sizeof(storage->content), "images,rootdir");
+	}
+	if (local)
+		return 0;
+	if (!storage_new(storages, "dir", "local", 0))
+		return -ENOMEM;
+	conf_copy(storages->list[storages->n - 1].path, sizeof(storages->list->path), LOCAL_PATH);
+	conf_copy(storages->list[storages->n - 1].content, sizeof(storages->list->content), LOCAL_CONTENT);
+	return 0;
+}
+
+int conf_storage_list(struct pvb_ctx *ctx, struct conf_storage **list, size_t *n, struct pvb_err *err)
+{
+	struct storages storages = { .n = 0 };
+	_conf_free_ char *text = NULL;
+	size_t size = 0;
+	int r = pvb_read_file(ctx, CONF_STORAGE_FILE, STORAGE_MAX, &text, &size);
+
+	if (r == 0)
+		r = storages_parse(&storages, text, size);
+	if (r == 0 || r == -ENOENT)
+		r = storages_complete(&storages);
+	*list = storages.list;
+	*n = storages.n;
+	if (r == 0)
+		return 0;
+	free(storages.list);
+	*list = NULL;
+	return pvb_err_set(err, r, "cannot read " CONF_STORAGE_FILE ": %s", strerror(-r));
+}
+
+static int snippet_path(const struct conf_storage *storage, const char *name, char *path, size_t size, struct pvb_err *err)
+{
+	int n;
+
+	if (!*storage->path)
 		return pvb_err_set(err, -EINVAL, "storage '%s' (%s) has no folder for snippets: take one of type dir",
 				   storage->id, storage->type);
-	snprintf(storage->path, sizeof(storage->path), "/mnt/pve/%s", storage->id);
+	n = snprintf(path, size, "%s/%s/%s", storage->path, storage->subdir, name);
+	if (n < 0 || (size_t)n >= size)
+		return pvb_err_set(err, -ENAMETOOLONG, "the path of %s:snippets/%s is too long: %zu bytes is the most",
+				   storage->id, name, size - 1);
 	return 0;
 }
 
 int conf_storage_snippet(struct pvb_ctx *ctx, const char *volume, char *path, size_t size, struct pvb_err *err)
 {
-	struct storage storage = { .subdir = "snippets" };
 	const char *name = strrchr(volume, '/');
+	_conf_free_ struct conf_storage *list = NULL;
 	char id[PVB_NAME_MAX];
-	int r, n;
+	size_t n = 0;
+	int r = conf_storage_list(ctx, &list, &n, err);
 
 	snprintf(id, sizeof(id), "%.*s", (int)strcspn(volume, ":"), volume);
-	storage.id = id;
-	r = storage_load(ctx, &storage, err);
-	if (r == 0)
-		r = path_default(&storage, err);
-	if (r < 0)
-		return r;
-	n = snprintf(path, size, "%s/%s/%s", storage.path, storage.subdir, name ? name + 1 : volume);
-	if (n < 0 || (size_t)n >= size)
-		return pvb_err_set(err, -ENAMETOOLONG, "the path of %s is too long: %zu bytes is the most", volume,
-				   size - 1);
-	return 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (!strcmp(list[i].id, id))
+			return snippet_path(&list[i], name ? name + 1 : volume, path, size, err);
+	return r < 0 ? r : pvb_err_set(err, -ENOENT, "there is no storage '%s' in " CONF_STORAGE_FILE ": correct the name", id);
 }

@@ -77,34 +77,34 @@ static int pair_take(struct conf_vm *vm, const struct conf_at *at, const char *k
 	return 0;
 }
 
-static int pair_keep(struct conf_vm *vm, const struct conf_at *at, const char *key, const char *value, struct pvb_err *err)
+static int pair_keep(struct conf_pair **pairs, size_t *n, unsigned line, const char *key, const char *value,
+		     struct pvb_err *err)
 {
-	struct conf_pair *more = realloc(vm->pairs, (vm->num_pairs + 1) * sizeof(*more)), *pair;
+	struct conf_pair *more = realloc(*pairs, (*n + 1) * sizeof(*more)), *pair;
 
 	if (!more)
 		return pvb_err_set(err, -ENOMEM, "out of memory");
-	vm->pairs = more;
-	pair = &more[vm->num_pairs];
-	*pair = (struct conf_pair){ .key = strdup(key), .value = strdup(value), .line = at->line };
-	if (pair->key && pair->value) {
-		vm->num_pairs++;
-		return 0;
+	*pairs = more;
+	pair = &more[(*n)++];
+	*pair = (struct conf_pair){ .key = strdup(key), .value = strdup(value), .line = line };
+	return pair->key && pair->value ? 0 : pvb_err_set(err, -ENOMEM, "out of memory");
+}
+
+static const char *pairs_value(const struct conf_pair *pairs, size_t n, const char *key, unsigned *line)
+{
+	while (n-- > 0) {
+		if (strcmp(pairs[n].key, key) != 0)
+			continue;
+		if (line)
+			*line = pairs[n].line;
+		return pairs[n].value;
 	}
-	free(pair->key);
-	free(pair->value);
-	return pvb_err_set(err, -ENOMEM, "out of memory");
+	return NULL;
 }
 
 const char *conf_vm_value(const struct conf_vm *vm, const char *key, unsigned *line)
 {
-	for (size_t i = vm->num_pairs; i-- > 0;) {
-		if (strcmp(vm->pairs[i].key, key) != 0)
-			continue;
-		if (line)
-			*line = vm->pairs[i].line;
-		return vm->pairs[i].value;
-	}
-	return NULL;
+	return pairs_value(vm->pairs, vm->num_pairs, key, line);
 }
 
 /* A NUL hides the rest of its line, which may be a device. */
@@ -119,7 +119,7 @@ static int line_take(struct conf_vm *vm, const struct conf_lines *lines, struct 
 		return 0;
 	if (cut && hostpci_index(key) >= 0)
 		return conf_at_error(&at, err, "%s: a NUL byte in the line: remove it", key);
-	r = pair_keep(vm, &at, key, value, err);
+	r = pair_keep(&vm->pairs, &vm->num_pairs, at.line, key, value, err);
 	return r < 0 ? r : pair_take(vm, &at, key, value, err);
 }
 
@@ -162,6 +162,67 @@ int conf_vm_load(struct pvb_ctx *ctx, unsigned vmid, const char *node, struct co
 	return r < 0 ? vm_read_error(vm, r, err) : conf_vm_parse(vm, text, size, err);
 }
 
+/* ---- behind the current part ---- */
+
+static int section_new(struct conf_vm_section **list, size_t *n, const struct conf_lines *lines, struct pvb_err *err)
+{
+	struct conf_vm_section *more = realloc(*list, (*n + 1) * sizeof(*more));
+
+	if (!more)
+		return pvb_err_set(err, -ENOMEM, "out of memory");
+	*list = more;
+	more += (*n)++;
+	*more = (struct conf_vm_section){ .name = strndup(lines->line + 1, strcspn(lines->line + 1, "]")),
+					  .line = lines->number };
+	return more->name ? 0 : pvb_err_set(err, -ENOMEM, "out of memory");
+}
+
+static int section_line_take(struct conf_vm_section *section, const struct conf_lines *lines, struct pvb_err *err)
+{
+	char *key, *value;
+
+	if (!pair_split(lines->line, &key, &value))
+		return 0;
+	return pair_keep(&section->pairs, &section->num_pairs, lines->number, key, value, err);
+}
+
+int conf_vm_sections(struct pvb_ctx *ctx, const struct conf_vm *vm, struct conf_vm_section **list, size_t *n,
+		     struct pvb_err *err)
+{
+	struct conf_lines lines = { .left = 0 };
+	_conf_free_ char *text = NULL;
+	int r = pvb_read_file(ctx, vm->file, VM_CONF_MAX, &text, &lines.left);
+
+	*list = NULL;
+	*n = 0;
+	if (r < 0)
+		return vm_read_error(vm, r, err);
+	lines.next = text;
+	while (r == 0 && conf_line_next(&lines)) {
+		if (line_is_section(&lines))
+			r = section_new(list, n, &lines, err);
+		else if (*n)
+			r = section_line_take(&(*list)[*n - 1], &lines, err);
+	}
+	return r;
+}
+
+const char *conf_vm_section_value(const struct conf_vm_section *section, const char *key, unsigned *line)
+{
+	return pairs_value(section->pairs, section->num_pairs, key, line);
+}
+
+void conf_vm_sections_free(struct conf_vm_section *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(list[i].name);
+		conf_pairs_free(list[i].pairs, list[i].num_pairs);
+	}
+	free(list);
+}
+
+/* ---- the VMs of this node ---- */
+
 static int number_compare(const void *a, const void *b)
 {
 	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
@@ -200,11 +261,7 @@ int conf_vm_list(struct pvb_ctx *ctx, unsigned **vmids, size_t *n)
 
 void conf_vm_clear(struct conf_vm *vm)
 {
-	for (size_t i = 0; i < vm->num_pairs; i++) {
-		free(vm->pairs[i].key);
-		free(vm->pairs[i].value);
-	}
-	free(vm->pairs);
+	conf_pairs_free(vm->pairs, vm->num_pairs);
 	for (int i = 0; i < CONF_HOSTPCI_MAX; i++)
 		hostpci_clear(&vm->hostpci[i]);
 	*vm = (struct conf_vm){ .vmid = 0 };

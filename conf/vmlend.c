@@ -37,6 +37,18 @@ static int going_down(struct front *front, struct pvb_request *request)
 	return pvb_refuse(&request->refusals, "disabled", NULL, "the host is shutting down: nothing is lent any more");
 }
 
+int front_request_complete(struct front *front, struct pvb_request *request, const struct conf_extra *extra, struct pvb_err *err)
+{
+	int r = switched_off(front, request);
+
+	if (r == 0)
+		r = going_down(front, request);
+	/* So that post-stop can tell a backup's own start from a backup of a VM that ran. */
+	if (r == 0 && !strcmp(extra->lock, "backup"))
+		snprintf(request->settings.tag, sizeof(request->settings.tag), "backup");
+	return r < 0 ? pvb_err_set(err, r, "out of memory") : 0;
+}
+
 int front_request(struct front *front, unsigned vmid, struct pvb_request *request, struct conf_extra *extra,
 		  struct pvb_err *err)
 {
@@ -44,16 +56,7 @@ int front_request(struct front *front, unsigned vmid, struct pvb_request *reques
 
 	for (size_t i = 0; i < extra->notes.n; i++)
 		pvb_log(front->ctx, extra->notes.list[i].level, "%s", extra->notes.list[i].text);
-	if (r == 0)
-		r = switched_off(front, request);
-	if (r == 0)
-		r = going_down(front, request);
-	/* So that post-stop can tell a backup's own start from a backup of a VM that ran. */
-	if (r == 0 && !strcmp(extra->lock, "backup"))
-		snprintf(request->settings.tag, sizeof(request->settings.tag), "backup");
-	if (r == -ENOMEM)
-		pvb_err_set(err, r, "out of memory");
-	return r;
+	return r < 0 ? r : front_request_complete(front, request, extra, err);
 }
 
 /* Nothing is wanted (any more); what an earlier config had lent goes home. */
