@@ -83,6 +83,7 @@ struct check_host {
 	 * names a device, all display controllers. Each a function in snapshot. */
 	const struct pvb_function **devices;
 	size_t num_devices;
+	bool devices_wanted;            /* VMs name them; else they are those display controllers */
 	/* The VM asked for. */
 	unsigned vmid;                  /* 0: none */
 	struct conf_vm vm;
@@ -114,6 +115,7 @@ struct check_run {
 	const struct check *check;    /* that runs now */
 	bool has_addr;
 	struct pvb_addr addr;         /* its device */
+	struct guest *guest;          /* guest.c's: what was asked inside the VM; malloced; NULL: nothing yet */
 };
 
 /* Run all checks of the host, with a VM those of its config, with guest those inside it. front is open. vmid 0: no VM.

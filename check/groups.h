@@ -5,7 +5,9 @@
 
 #include "check.h"
 
-extern const struct check check_inventory[], check_firmware[], check_cmdline[], check_modules[], check_device[],
-	check_refusals[], check_kernellog[], check_pve[], check_vmconfig[], check_guest[];
+extern const struct check check_inventory[], check_firmware[], check_room[], check_cmdline[], check_options[], check_modules[], check_device[],
+	check_vfioids[], check_modprobe[], check_drivers[], check_packages[], check_vendorreset[],
+	check_refusals[], check_kernellog[], check_pve[], check_vmhook[], check_vmconfig[], check_vmfirmware[],
+	check_vmdevice[], check_vmdisplay[], check_vmothers[], check_vmjobs[], check_guest[];
 
 #endif

@@ -143,6 +143,7 @@ static int devices_look(struct check_host *host, struct pvb_err *err)
 		request_devices_add(host, &host->request);
 	else
 		r = all_vms_devices_add(host);
+	host->devices_wanted = host->vmid || host->num_devices;
 	if (r == 0 && !host->vmid && !host->num_devices)
 		displays_add(host);
 	return r < 0 ? pvb_err_set(err, r, "cannot list the VMs: %s", strerror(-r)) : 0;

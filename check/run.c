@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* All checks, in order. */
 #include "groups.h"
+#include "guest.h"
 #include "host.h"
 
 static const struct check *const groups[] = {
-	check_inventory, check_firmware, check_cmdline, check_modules, check_device, check_kernellog, check_pve,
-	check_refusals, check_vmconfig, check_guest,
+	check_inventory, check_firmware, check_room, check_cmdline, check_options,
+	check_modules, check_packages, check_modprobe, check_vfioids, check_drivers, check_vendorreset, check_device, check_kernellog, check_pve,
+	check_refusals, check_vmhook, check_vmconfig, check_vmfirmware, check_vmdevice, check_vmdisplay, check_vmothers,
+	check_vmjobs, check_guest,
 };
 
 const struct check *check_get(size_t i)
@@ -40,5 +43,6 @@ int check_run_all(struct check_run *run, struct front *front, unsigned vmid, boo
 void check_run_clear(struct check_run *run)
 {
 	check_findings_clear(&run->findings);
+	guest_clear(run);
 	check_host_clear(&run->host);
 }

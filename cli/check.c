@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "../check/check.h"
+#include "../check/symptoms.h"
 
 /* ---- for people ---- */
 
@@ -18,26 +19,79 @@ static const enum cli_ink verdict_inks[] = {
 };
 
 #define VERDICT_WIDTH 9 /* "  unknown" and two blanks */
-#define ID_WIDTH 20
 
-static void finding_text(const struct check_finding *finding)
+/* A sentence may begin with the device itself. */
+static const char *device_prefix(const struct check_finding *finding, char buf[PVB_ADDR_MAX + 2])
 {
-	char addr[PVB_ADDR_MAX + 2] = "";
+	*buf = '\0';
+	if (!finding->has_addr)
+		return buf;
+	pvb_addr_format(&finding->addr, buf);
+	if (!strncmp(finding->seen, buf, strlen(buf)))
+		*buf = '\0';
+	else
+		strcat(buf, ": ");
+	return buf;
+}
 
-	if (finding->has_addr) {
-		pvb_addr_format(&finding->addr, addr);
-		strcat(addr, ": ");
-	}
+static void finding_text(const struct check_finding *finding, int id_width)
+{
+	char addr[PVB_ADDR_MAX + 2];
+
 	printf("  %s%-*s%s%-*s", cli_ink(verdict_inks[finding->verdict]), VERDICT_WIDTH, verdict_words[finding->verdict],
-	       cli_ink(CLI_PLAIN), ID_WIDTH, finding->check->id);
-	cli_wrap(2 + VERDICT_WIDTH + ID_WIDTH, "%s%s%s%s%s", addr, finding->seen, *finding->where ? " (" : "",
-		 finding->where, *finding->where ? ")" : "");
+	       cli_ink(CLI_PLAIN), id_width, finding->check->id);
+	cli_wrap(2 + VERDICT_WIDTH + (unsigned)id_width, "%s%s%s%s%s", device_prefix(finding, addr), finding->seen,
+		 *finding->where ? " (" : "", finding->where, *finding->where ? ")" : "");
 	if (*finding->advice) {
 		printf("%*s", 2 + VERDICT_WIDTH, "");
 		cli_wrap(2 + VERDICT_WIDTH, "To do: %s", finding->advice);
 	}
 	for (size_t i = 0; i < finding->num_commands; i++)
 		printf("%*s%s\n", 2 + VERDICT_WIDTH + 4, "", finding->commands[i]);
+}
+
+/* What is in order in a layer, by name only. */
+static void passed_text(const struct check_findings *findings, enum check_layer layer)
+{
+	const struct check *before = NULL;
+	char *names = NULL;
+	size_t size;
+	FILE *out = open_memstream(&names, &size);
+
+	for (size_t i = 0; out && i < findings->n; i++) {
+		const struct check_finding *finding = &findings->list[i];
+
+		if (finding->check->layer != layer || finding->verdict != CHECK_OK || finding->check == before)
+			continue;
+		before = finding->check;
+		fprintf(out, "%s ", before->id);
+	}
+	if (!out || fclose(out) != 0 || !*names) {
+		free(names);
+		return;
+	}
+	printf("  %s%-*s%s", cli_ink(CLI_GREEN), VERDICT_WIDTH, verdict_words[CHECK_OK], cli_ink(CLI_PLAIN));
+	cli_wrap(2 + VERDICT_WIDTH, "%s", names);
+	free(names);
+}
+
+static void layer_text(const struct check_findings *findings, enum check_layer layer, bool all, int id_width)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < findings->n; i++) {
+		const struct check_finding *finding = &findings->list[i];
+
+		if (finding->check->layer != layer)
+			continue;
+		if (first)
+			printf("%s%s%s%s\n", layer ? "\n" : "", cli_ink(CLI_BOLD), layer_titles[layer], cli_ink(CLI_PLAIN));
+		first = false;
+		if (all || finding->verdict != CHECK_OK)
+			finding_text(finding, id_width);
+	}
+	if (!first && !all)
+		passed_text(findings, layer);
 }
 
 static void counts_make(const struct check_findings *findings, unsigned counts[CHECK_VERDICTS])
@@ -57,19 +111,17 @@ static enum check_verdict worst(const struct check_findings *findings)
 	return verdict;
 }
 
-static void findings_text(const struct check_findings *findings)
+static void findings_text(const struct check_findings *findings, bool all)
 {
 	unsigned counts[CHECK_VERDICTS];
+	size_t width = 0;
 
 	counts_make(findings, counts);
-	for (size_t i = 0; i < findings->n; i++) {
-		const struct check_finding *finding = &findings->list[i];
-
-		if (i == 0 || finding->check->layer != finding[-1].check->layer)
-			printf("%s%s%s\n", i ? "\n" : "", layer_titles[finding->check->layer],
-			       finding->check->layer == CHECK_HOST ? "" : ":");
-		finding_text(finding);
-	}
+	for (size_t i = 0; i < findings->n; i++)
+		if ((all || findings->list[i].verdict != CHECK_OK) && strlen(findings->list[i].check->id) > width)
+			width = strlen(findings->list[i].check->id);
+	for (unsigned layer = 0; layer < sizeof(layer_titles) / sizeof(layer_titles[0]); layer++)
+		layer_text(findings, layer, all, (int)width + 2);
 	printf("\n%u ok, %u unknown, %u warn, %u fail%s\n", counts[CHECK_OK], counts[CHECK_UNKNOWN], counts[CHECK_WARN],
 	       counts[CHECK_FAIL], counts[CHECK_FAIL] + counts[CHECK_WARN] ? "; each is explained in pvebind-check(7)" : "");
 }
@@ -158,12 +210,50 @@ static enum front_status checks_list(const struct cli *cli)
 	return FRONT_DONE;
 }
 
+/* [{"symptom", "text", "checks": [id, …]}] */
+static void symptoms_json(void)
+{
+	struct json_object *list = json_object_new_array();
+	const struct symptom *symptom;
+
+	for (unsigned i = 0; (symptom = symptom_get(i)); i++) {
+		struct json_object *value = json_object_new_object(), *ids = json_object_new_array();
+
+		for (const char *id = symptom->checks; *id; id += strcspn(id, " "), id += strspn(id, " "))
+			json_object_array_add(ids, json_object_new_string_len(id, (int)strcspn(id, " ")));
+		json_object_object_add(value, "symptom", cli_json_text(symptom->title));
+		json_object_object_add(value, "text", cli_json_text(symptom->text));
+		json_object_object_add(value, "checks", ids);
+		json_object_array_add(list, value);
+	}
+	cli_json_print(list);
+}
+
+static enum front_status symptoms_list(const struct cli *cli)
+{
+	const struct symptom *symptom;
+
+	if (cli->json) {
+		symptoms_json();
+		return FRONT_DONE;
+	}
+	for (unsigned i = 0; (symptom = symptom_get(i)); i++) {
+		printf("%s%s%s%s\n    ", i ? "\n" : "", cli_ink(CLI_BOLD), symptom->title, cli_ink(CLI_PLAIN));
+		cli_wrap(4, "%s", symptom->text);
+		printf("    ");
+		cli_wrap(4, "checks: %s", symptom->checks);
+	}
+	return FRONT_DONE;
+}
+
 static enum front_status check_run(struct cli *cli)
 {
 	enum front_status status;
 	struct check_run run;
 	struct pvb_err err;
 
+	if (cli->symptom)
+		return symptoms_list(cli);
 	if (cli->list)
 		return checks_list(cli);
 	if (check_run_all(&run, &cli->front, cli->vmid, cli->guest, &err) < 0) {
@@ -172,7 +262,7 @@ static enum front_status check_run(struct cli *cli)
 		if (cli->json)
 			findings_json(&run.findings);
 		else
-			findings_text(&run.findings);
+			findings_text(&run.findings, cli->all);
 		status = worst(&run.findings) == CHECK_FAIL ? FRONT_REFUSED : FRONT_DONE;
 	}
 	check_run_clear(&run);
@@ -182,7 +272,9 @@ static enum front_status check_run(struct cli *cli)
 static const struct argp_option options[] = {
 	CLI_OPTION_JSON,
 	{ "guest", CLI_KEY_GUEST, NULL, 0, "Look inside the running VM, too (needs its guest agent)", 0 },
+	{ "all", CLI_KEY_ALL, NULL, 0, "Tell what was seen where all is well, too", 0 },
 	{ "list", CLI_KEY_LIST, NULL, 0, "Only list the checks there are", 0 },
+	{ "symptom", CLI_KEY_SYMPTOM, NULL, 0, "Only list what people see go wrong, and the checks that decide what it is", 0 },
 	CLI_OPTIONS_END,
 };
 

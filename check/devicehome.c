@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who has the devices now, and what was left over. */
+#include <stdio.h>
+#include <string.h>
+
+#include "device.h"
+
+#define WHERE_MAX 320
+
+/* ---- holders ---- */
+
+static void user_say(struct check_run *run, const struct device_look *look, const struct pvb_user *user)
+{
+	check_about(run, &user->addr);
+	if (*user->who) {
+		check_ok(run, "", "%s", user->text);
+	} else if (user->stops) {
+		check_ok(run, "", "%s; it is stopped before a lend, and started again afterwards", user->text);
+	} else if (!look->host->devices_wanted) {
+		check_ok(run, "", "%s: to be lent, that has to end first", user->text);
+	} else {
+		check_warn(run, "", "%s: as long as it does, the device cannot be lent", user->text);
+		check_advise(run, "Stop it, or name its unit in pvebind.ini: busy = stop, and stop-units or stop-containers.");
+	}
+}
+
+void device_holders_say(struct check_run *run, const struct device_look *look)
+{
+	if (look->users_code < 0 || !pvb_sysfs_exists(look->host->ctx, "proc/self")) {
+		check_unknown(run, "/proc", "%s", look->users_code < 0 ? look->users_err.text : "there are no processes to look at");
+		return;
+	}
+	for (size_t i = 0; i < look->users.n; i++)
+		user_say(run, look, &look->users.list[i]);
+	check_about(run, NULL);
+	if (*look->users.unknown)
+		check_unknown(run, "/proc", "others may have them open: %s", look->users.unknown);
+	else if (!look->users.n)
+		check_ok(run, "/proc", "nobody has a node of %s open", look->n > 1 ? "these devices" : "this device");
+}
+
+/* ---- driver_override ---- */
+
+/* Whether there was something to say. */
+static bool override_say(struct check_run *run, const struct device_look *look, const struct pvb_function *fn)
+{
+	char where[96], holder[32], addr[PVB_ADDR_MAX], driverctl[64];
+
+	snprintf(where, sizeof(where), "/sys/bus/pci/devices/%s/driver_override", pvb_addr_format(&fn->addr, addr));
+	snprintf(driverctl, sizeof(driverctl), "/etc/driverctl.d/%s", addr);
+	if (fn->override_unknown) {
+		check_unknown(run, where, "it cannot be read: somebody has the device's lock, as when a driver hangs");
+	} else if (!pvb_sysfs_exists(look->host->ctx, where)) {
+		check_unknown(run, where, "the kernel does not show it");
+	} else if (!*fn->override || *device_holder(look, fn, holder, sizeof(holder))) {
+		return false;
+	} else if (pvb_sysfs_exists(look->host->ctx, driverctl)) {
+		check_warn(run, driverctl, "driverctl gives it to %s for good: it is never the host's", fn->override);
+		check_advise(run, "Leave it to pvebind:");
+		check_command(run, "driverctl unset-override %s", addr);
+	} else {
+		check_warn(run, where, "left over: no driver but %s can have it, and it is not lent", fn->override);
+		check_advise(run, "Unless you want that, take it away:");
+		check_command(run, "echo > %s", where);
+	}
+	return true;
+}
+
+void device_override_say(struct check_run *run, const struct device_look *look)
+{
+	size_t said = 0;
+
+	if (!look->overrides) {
+		check_unknown(run, "", "driver overrides cannot be read: %s", look->overrides_err.text);
+		return;
+	}
+	for (size_t i = 0; i < look->n; i++) {
+		const struct pvb_function *fn = pvb_snapshot_find(look->overrides, &look->devices[i]->addr);
+
+		check_about(run, &look->devices[i]->addr);
+		said += fn && override_say(run, look, fn);
+	}
+	check_about(run, NULL);
+	if (!said)
+		check_ok(run, "", "none has an override but what is lent");
+}
+
+/* ---- on vfio, and not lent ---- */
+
+static const struct pvb_user *user_of(const struct device_look *look, const struct pvb_function *fn)
+{
+	for (size_t i = 0; i < look->users.n; i++)
+		if (pvb_addr_compare(&look->users.list[i].addr, &fn->addr) == 0)
+			return &look->users.list[i];
+	return NULL;
+}
+
+static void way_home_advise(struct check_run *run, const struct pvb_function *fn, bool by_ids)
+{
+	char addr[PVB_ADDR_MAX];
+
+	pvb_addr_format(&fn->addr, addr);
+	if (by_ids)
+		check_advise(run, "To share it with the host, take its id out there, update the initramfs, and restart the host.");
+	else
+		check_advise(run, "If the host shall have it while no VM does, give it back:");
+	if (by_ids)
+		check_command(run, "update-initramfs -u -k all");
+	else
+		check_command(run, "echo > /sys/bus/pci/devices/%s/driver_override && echo %s > /sys/bus/pci/drivers/%s/unbind"
+			      " && echo %s > /sys/bus/pci/drivers_probe", addr, addr, fn->driver, addr);
+}
+
+static void left_say(struct check_run *run, const struct device_look *look, const struct pvb_function *fn)
+{
+	const struct pvb_user *user = user_of(look, fn);
+	char where[WHERE_MAX];
+	bool by_ids;
+
+	check_about(run, &fn->addr);
+	if (user) {
+		check_warn(run, "", "it is in use, but not lent by pvebind: %s; when that ends it stays on %s", user->text, fn->driver);
+		check_advise(run, "Give that VM pvebind's hookscript (pvebind enable VMID); it counts from its next start.");
+		return;
+	}
+	by_ids = device_in_ids(look, fn, where, sizeof(where));
+	if (by_ids)
+		check_warn(run, where, "%s has it from the host's start on, by ids=: pvebind leaves it there, and the host never has it",
+			   fn->driver);
+	else
+		check_warn(run, "", "it is on %s and not lent: left by a start without pvebind (Proxmox VE does not give back), or bound by hand",
+			   fn->driver);
+	way_home_advise(run, fn, by_ids);
+}
+
+void device_home_say(struct check_run *run, const struct device_look *look)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < look->n; i++) {
+		char holder[32];
+
+		if (!look->devices[i]->vfio || *device_holder(look, look->devices[i], holder, sizeof(holder)))
+			continue;
+		left_say(run, look, look->devices[i]);
+		left++;
+	}
+	check_about(run, NULL);
+	if (!left)
+		check_ok(run, "", "what is not lent is not on vfio-pci");
+}
+
+/* ---- lends ---- */
+
+static void unfinished_say(struct check_run *run, const struct pvb_lend *lend)
+{
+	check_warn(run, "", "%s: %s was left half-done by a process that is gone (%s)", lend->label,
+		   lend->state == PVB_RETURNING ? "taking its devices back" : "lending its devices", pvb_state_name(lend->state));
+	check_advise(run, "Finish it:");
+	check_command(run, "pvebind recover %s", lend->name);
+}
+
+static void lend_say(struct check_run *run, const struct pvb_lend *lend)
+{
+	if (lend->state == PVB_FAILED) {
+		check_fail(run, "", "%s: something it was lent could not be brought home", lend->label);
+		check_advise(run, "See what hangs, and try again:");
+		check_command(run, "pvebind status");
+		check_command(run, "pvebind recover %s", lend->name);
+	} else if (lend->unfinished) {
+		unfinished_say(run, lend);
+	} else if (lend->other_boot) {
+		check_warn(run, "", "%s: the host was restarted while its devices were lent; the record of it is out of date", lend->label);
+		check_advise(run, "Have it cleared up:");
+		check_command(run, "pvebind recover %s", lend->name);
+	} else {
+		check_ok(run, "", "%s: %s", lend->label, pvb_state_name(lend->state));
+	}
+}
+
+static void lend_read_say(struct check_run *run, const char *name)
+{
+	struct pvb_lend lend;
+	struct pvb_err err;
+	char where[64];
+	int r = pvb_lend_read(run->host.ctx, name, &lend, &err);
+
+	if (r == -ENOENT)
+		return;
+	if (r == 0) {
+		lend_say(run, &lend);
+		pvb_lend_clear(&lend);
+		return;
+	}
+	snprintf(where, sizeof(where), "/run/pvebind/%.32s.journal", name);
+	check_fail(run, where, "what is lent to %s cannot be read: %s", name, err.text);
+}
+
+void device_lends_say(struct check_run *run, const struct device_look *look)
+{
+	_conf_strv_ char **names = NULL;
+	size_t before = run->findings.n;
+	struct pvb_err err;
+
+	if (pvb_lend_names(look->host->ctx, &names, &err) < 0) {
+		check_unknown(run, "/run/pvebind", "%s", err.text);
+		return;
+	}
+	for (char **name = names; *name; name++)
+		lend_read_say(run, *name);
+	if (run->findings.n == before)
+		check_ok(run, "/run/pvebind", "nothing is lent, and nothing was left half-done");
+}
