@@ -24,11 +24,12 @@ CONF_OBJ := $(call objects,conf/*.c)
 GUARD_OBJ := $(BUILD)/hook/guard.o
 HOOK_OBJ := $(filter-out $(GUARD_OBJ),$(call objects,hook/*.c))
 CHECK_OBJ := $(call objects,check/*.c)
+SETUP_OBJ := $(call objects,setup/*.c)
 CLI_OBJ := $(call objects,cli/*.c)
 TEST_OBJ := $(call objects,tests/unit/test_*.c)
 # The made-up machine: a library that plays the kernel, preloaded into the tests, and what builds trees for it.
 KERNEL_SRC := $(shell grep -ls 'include "fk_internal.h"' tests/unit/*.c)
-TREE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls 'include "ft_internal.h"' tests/unit/*.c))
+TREE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell ls tests/unit/*.c | grep -v /test_ | xargs grep -lsE 'include "(ft_internal|machineparts).h"'))
 TESTS := $(TEST_OBJ:$(BUILD)/tests/unit/%.o=$(BUILD)/tests/%)
 STATIC = $(BUILD)/libconf.a $(BUILD)/libpvebind.a
 
@@ -49,7 +50,18 @@ $(BUILD)/libpvebind.a: $(LIB_OBJ)
 $(BUILD)/libconf.a: $(CONF_OBJ)
 	$(call say,ar) rm -f $@ && $(AR) rcs $@ $^
 
+# What check says inside a VM is said by a script; it is a string of the program, without comments.
+$(BUILD)/check/guestscript.inc: guest/pvebind-guest-check
+	@mkdir -p $(@D)
+	$(call say,sed) sed '/^[[:blank:]]*#/d; s/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+
+$(BUILD)/check/guestscript.o: $(BUILD)/check/guestscript.inc
+$(BUILD)/check/guestscript.o: ALL_CFLAGS += -I$(BUILD)/check
+
 $(BUILD)/libcheck.a: $(CHECK_OBJ)
+	$(call say,ar) rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/libsetup.a: $(SETUP_OBJ)
 	$(call say,ar) rm -f $@ && $(AR) rcs $@ $^
 
 $(BUILD)/libpvebind.so: $(LIB_OBJ) libbind/libpvebind.map
@@ -63,7 +75,7 @@ $(BUILD)/pvebind-hook: $(HOOK_OBJ) $(STATIC)
 $(BUILD)/pvebind-guard: $(GUARD_OBJ) $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^
 
-$(BUILD)/pvebind: $(CLI_OBJ) $(BUILD)/libcheck.a $(STATIC)
+$(BUILD)/pvebind: $(CLI_OBJ) $(BUILD)/libsetup.a $(BUILD)/libcheck.a $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS) -ljson-c
 
 # --- testing ----------------------------------------------------------------
@@ -113,6 +125,13 @@ fuzzers: $(FUZZERS)
 $(FUZZERS): %: %.o $(STATIC)
 	$(call say,ld) $(LINK) -fsanitize=fuzzer -o $@ $^ -linih $(LIBS)
 
+bench: ## how long check takes on a host of 1,024 PCI functions
+	+@$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/pvebind $(BUILD)/tests/bench-check
+	PVEBIND=$(BUILD)/pvebind $(BUILD)/tests/bench-check
+
+$(BUILD)/tests/bench-check: $(BUILD)/tests/bench/check.o $(TREE_OBJ) $(STATIC)
+	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS) -ljson-c
+
 vm: ## a shell in the emulated host; ARGS='--kernel 7 gpu nic' chooses kernel and devices
 	@tests/deps build vm
 	+@echo Building && $(BUILD_ALL)
@@ -126,7 +145,7 @@ dev: ## the unit tests with sanitizers, and clang, both with -Werror
 	+@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang CFLAGS='-O2 -g -Werror' -j$$(nproc) all tests
 	@echo "clang is content, too"
 
-SCRIPTS = .ci/run tests/check tests/deps tests/fuzz/run tests/vm/kernels tests/vm/modules \
+SCRIPTS = .ci/run guest/pvebind-guest-check tests/check tests/deps tests/fuzz/run tests/vm/kernels tests/vm/modules \
 	tests/vm/initrd tests/vm/initrd-init tests/vm/demo-init \
 	tests/vm/guest-init tests/vm/guest-run tests/vm/guest-session tests/vm/guest-systemd tests/vm/pct $(wildcard tests/vm/*.sh tests/vm/scenarios/*.sh)
 lint: ## shellcheck, the manual pages, and how far clang-format would go
@@ -141,7 +160,7 @@ INSTALLED = $(PREFIX)/sbin/pvebind $(PREFIX)/libexec/pvebind/pvebind-hook $(PREF
 	$(LIBDIR)/libpvebind.a $(LIBDIR)/libpvebind.so $(LIBDIR)/libpvebind.so.$(SOVERSION) \
 	$(LIBDIR)/pkgconfig/pvebind.pc \
 	$(PREFIX)/share/man/man8/pvebind.8 $(PREFIX)/share/man/man8/pvebind-hook.8 $(PREFIX)/share/man/man5/pvebind.ini.5 \
-	$(PREFIX)/share/man/man7/pvebind-check.7 \
+	$(PREFIX)/share/man/man7/pvebind-check.7 $(PREFIX)/share/pvebind/pvebind-guest-check \
 	$(PREFIX)/share/doc/pvebind/examples/pvebind.ini
 
 install: all ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
@@ -158,11 +177,12 @@ install: all ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 doc/pvebind.8 doc/pvebind-hook.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 doc/pvebind.ini.5
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 doc/pvebind-check.7
+	install -D -m 755 guest/pvebind-guest-check $(DESTDIR)$(PREFIX)/share/pvebind/pvebind-guest-check
 	install -D -m 644 conf/pvebind.ini $(DESTDIR)$(PREFIX)/share/doc/pvebind/examples/pvebind.ini
 
 uninstall: ## remove what install made; bring home what is lent first (pvebind status)
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
-	-rmdir $(addprefix $(DESTDIR)$(PREFIX)/,libexec/pvebind share/doc/pvebind/examples share/doc/pvebind)
+	-rmdir $(addprefix $(DESTDIR)$(PREFIX)/,libexec/pvebind share/pvebind share/doc/pvebind/examples share/doc/pvebind)
 
 DEB = $(BUILD)/deb/pvebind-$(VERSION)
 deb: ## Debian packages, into build/deb/
@@ -190,5 +210,5 @@ help: ## this
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r t h; do \
 		printf '%-14s %s\n' "$$t" "$$h"; done
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/unit/*.d $(BUILD)/tests/fuzz/*.d)
-.PHONY: all tests demo check check-release unit fuzz fuzzers vm dev lint install uninstall deb dist deps clean help
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/unit/*.d $(BUILD)/tests/fuzz/*.d $(BUILD)/tests/bench/*.d)
+.PHONY: all tests demo check check-release unit fuzz fuzzers bench vm dev lint install uninstall deb dist deps clean help

@@ -6,12 +6,13 @@
 #include "cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_check, &cli_status, &cli_plan, &cli_config, &cli_lend, &cli_return, &cli_reset, &cli_recover,
+	&cli_list, &cli_check, &cli_status, &cli_plan, &cli_config, &cli_lend, &cli_return, &cli_reset, &cli_recover, &cli_enable, &cli_disable,
 };
 #define NUM_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const char *const operands[] = {
 	[CLI_NOTHING] = NULL, [CLI_VMID] = "VMID", [CLI_VMID_OPTIONAL] = "[VMID]", [CLI_ADDRESS] = "ADDRESS",
+	[CLI_ANY] = "[DEVICE]",
 };
 
 enum { KEY_ROOT = 512, KEY_CONFIG, KEY_VERSION };
@@ -69,7 +70,7 @@ static error_t option_fault(struct arguments *args, const struct argp_state *sta
 	const struct cli_command *command = args->cli->command;
 	const char *bad = option_bad(state);
 
-	if (!strcmp(bad, "--root") || !strcmp(bad, "--config") || !strcmp(bad, "--methods"))
+	if (!strcmp(bad, "--root") || !strcmp(bad, "--config") || !strcmp(bad, "--methods") || !strcmp(bad, "--group") || !strcmp(bad, "--set"))
 		return fault(args, "%s needs a value: see pvebind%s%s --help", bad, command ? " " : "",
 			     command ? command->name : "");
 	if (command)
@@ -108,11 +109,38 @@ static const struct argp_child children[] = { { &common, 0, NULL, 0 }, { .argp =
 
 /* ---- a command's arguments ---- */
 
+static error_t any_take(struct arguments *args, const char *word)
+{
+	struct cli *cli = args->cli;
+	struct pvb_err ignored;
+	struct pvb_addr addr;
+	struct conf_id id;
+
+	if (pvb_addr_parse(word, &addr, &ignored) < 0 && !conf_id_parse(word, &id))
+		return fault(args, "'%.60s' is neither a PCI address (0000:01:00.0, or 01:00 for a slot) nor an id (10de:24b0)", word);
+	if (cli->num_operands == CLI_OPERANDS_MAX)
+		return fault(args, "pvebind %s takes %d addresses and ids at most", cli->command->name, CLI_OPERANDS_MAX);
+	cli->operands[cli->num_operands++] = word;
+	return 0;
+}
+
+static error_t group_take(struct arguments *args, const char *word)
+{
+	unsigned long group;
+
+	if (!conf_number_parse(word, INT32_MAX, &group))
+		return fault(args, "--group %.60s: an IOMMU group is a number, like --group 15 (pvebind list shows them)", word);
+	args->cli->group = (int)group;
+	return 0;
+}
+
 static error_t operand_take(struct arguments *args, const char *word)
 {
 	struct cli *cli = args->cli;
 	const char *words = operands[cli->command->operand];
 
+	if (cli->command->operand == CLI_ANY)
+		return any_take(args, word);
 	if (!words)
 		return fault(args, "'%.60s' is one argument too many: pvebind %s takes none", word, cli->command->name);
 	if (cli->operand)
@@ -148,6 +176,19 @@ static error_t command_end(struct arguments *args)
 	return operand_check(args);
 }
 
+/* What it sets, pvebind.ini's own parser judges. */
+static error_t set_take(struct arguments *args, const char *word)
+{
+	struct cli *cli = args->cli;
+
+	if (!strchr(word, '=') || *word == '=' || strpbrk(word, "\r\n"))
+		return fault(args, "--set %.60s: write it KEY=VALUE, like --set busy=stop (pvebind.ini(5) has the keys)", word);
+	if (cli->num_sets == CONF_LIST_MAX)
+		return fault(args, "--set can be given %d times at most", CONF_LIST_MAX);
+	cli->sets[cli->num_sets++] = word;
+	return 0;
+}
+
 static error_t command_parse(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *args = state->input;
@@ -169,9 +210,25 @@ static error_t command_parse(int key, char *arg, struct argp_state *state)
 	case CLI_KEY_GUEST:
 		cli->guest = true;
 		return 0;
+	case CLI_KEY_SYMPTOM:
+		cli->symptom = true;
+		return 0;
+	case CLI_KEY_ALL:
+		cli->all = true;
+		return 0;
 	case CLI_KEY_LIST:
 		cli->list = true;
 		return 0;
+	case CLI_KEY_GPU:
+		cli->gpu = true;
+		return 0;
+	case CLI_KEY_USB:
+		cli->usb = true;
+		return 0;
+	case CLI_KEY_GROUP:
+		return group_take(args, arg);
+	case CLI_KEY_SET:
+		return set_take(args, arg);
 	case ARGP_KEY_ARG:
 		return operand_take(args, arg);
 	case ARGP_KEY_END:
@@ -309,6 +366,7 @@ int cli_args_parse(struct cli *cli, int argc, char **argv, struct pvb_err *err)
 	struct arguments args = { .cli = cli, .err = err };
 
 	err->code = 0;
+	cli->group = -1;
 	if (argp_parse(&line, argc, argv, ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_HELP, NULL, &args) == 0)
 		return 0;
 	return err->code ? err->code : pvb_err_set(err, -EINVAL, "the command line cannot be parsed: see pvebind --help");

@@ -2,6 +2,7 @@
 /*
  * cli: the command pvebind. Files, each calling only those before it:
  *   paper · table · json · device · show   how things are shown, to people and to programs
+ *   inventory → tree, listjson, usb → list   (list.h) a command of several files
  *   status, plan, lend, …            a command each, all of it: options, help, what it does
  *   args                             the command line; all commands' table
  *   main
@@ -25,7 +26,8 @@
 
 struct cli;
 
-enum cli_operand { CLI_NOTHING, CLI_VMID, CLI_VMID_OPTIONAL, CLI_ADDRESS };
+enum cli_operand { CLI_NOTHING, CLI_VMID, CLI_VMID_OPTIONAL, CLI_ADDRESS, CLI_ANY };
+#define CLI_OPERANDS_MAX 64
 
 struct cli_command {
 	const char *name;
@@ -42,21 +44,26 @@ struct cli {
 	struct front front;
 	const struct cli_command *command;
 	const char *operand; /* as typed; NULL for none */
+	const char *operands[CLI_OPERANDS_MAX]; /* CLI_ANY: addresses and ids, valid ones */
+	unsigned num_operands;
 	unsigned vmid;       /* 0 for none */
 	struct pvb_addr addr;
 	bool json, dry_run;
 	const char *methods; /* NULL for none */
-	bool guest, list;
+	bool all, guest, list, symptom, gpu, usb;
+	int group;           /* IOMMU group; -1: not asked for */
+	const char *sets[CONF_LIST_MAX]; /* "KEY=VALUE" */
+	size_t num_sets;
 };
 
 /* Options of commands; args.c puts them into struct cli. */
-enum cli_key { CLI_KEY_JSON = 256, CLI_KEY_DRY_RUN, CLI_KEY_METHODS, CLI_KEY_GUEST, CLI_KEY_LIST };
+enum cli_key { CLI_KEY_JSON = 256, CLI_KEY_DRY_RUN, CLI_KEY_METHODS, CLI_KEY_GUEST, CLI_KEY_LIST, CLI_KEY_ALL, CLI_KEY_SYMPTOM, CLI_KEY_SET, CLI_KEY_GPU, CLI_KEY_USB, CLI_KEY_GROUP };
 #define CLI_OPTION_JSON { "json", CLI_KEY_JSON, NULL, 0, "Print one JSON value, for programs", 0 }
 #define CLI_OPTION_DRY_RUN { "dry-run", CLI_KEY_DRY_RUN, NULL, 0, "Only show what would be done", 0 }
 #define CLI_OPTION_DRY_JSON { "json", CLI_KEY_JSON, NULL, 0, "With --dry-run: print one JSON value", 0 }
 #define CLI_OPTIONS_END { .name = NULL }
 
-extern const struct cli_command cli_status, cli_plan, cli_lend, cli_return, cli_reset, cli_recover, cli_config, cli_check;
+extern const struct cli_command cli_status, cli_plan, cli_lend, cli_return, cli_reset, cli_recover, cli_config, cli_check, cli_enable, cli_disable, cli_list;
 
 /* ---- paper.c: what is printed on ---------------------------------------------- */
 

@@ -9,7 +9,7 @@
 #define WIDTH_LEAST 60u  /* what is narrower than this is broken by the terminal better than by us */
 #define WIDTH_MOST 140u  /* longer lines are hard to read */
 
-unsigned cli_width(void)
+static unsigned width_ask(void)
 {
 	struct winsize size;
 
@@ -18,6 +18,15 @@ unsigned cli_width(void)
 	if (size.ws_col < WIDTH_LEAST)
 		return WIDTH_LEAST;
 	return size.ws_col < WIDTH_MOST ? size.ws_col : WIDTH_MOST;
+}
+
+unsigned cli_width(void)
+{
+	static int width = -1;
+
+	if (width < 0)
+		width = (int)width_ask();
+	return (unsigned)width;
 }
 
 /* https://no-color.org: set to anything but nothing, it means none. */
@@ -60,6 +69,11 @@ void cli_wrap(unsigned column, const char *fmt, ...)
 		exit(FRONT_REFUSED);
 	}
 	text_clean(text);
+	if (!width && !strstr(text, "  ")) {
+		puts(text);
+		free(text);
+		return;
+	}
 	for (char *word = text; *word;) {
 		size_t n = strcspn(word, " ");
 		bool first = at == column;

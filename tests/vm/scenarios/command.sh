@@ -1,4 +1,4 @@
-#: summary the command: plan, status, lend, return, reset, recover, config, by hand and as JSON
+#: summary the command: list, plan, status, lend, return, reset, recover, config, by hand and as JSON
 #: devices gpu edu
 #: timeout 240
 # shellcheck shell=bash
@@ -20,10 +20,34 @@ is "has the steps" "$(json operations 0 kind)" module
 is "has both devices" "$(json devices)" 2
 same_as before "looking changes nothing"
 is "not even a state directory" "$(ls -d /run/pvebind 2>/dev/null)" ""
+
+# list: what the bed really has.
+ok "list" "$pvebind" list
+like "shows the card's functions" "$TRY_OUT" '^    0000:01:00\.1  .*\[8086:2668\]'
+like "with their drivers" "$TRY_OUT" 'Audio device; on snd_hda_intel'
+like "and who names them" "$TRY_OUT" 'VM 100 names it: hostpci0'
+is "as many functions as there are" "$("$pvebind" list --json | perl -MJSON::PP -0777 -ne 'print scalar @{decode_json($_)}')" \
+	"$(find /sys/bus/pci/devices -mindepth 1 | wc -l)"
+ok "list of one card" "$pvebind" list --json 01:00
+is "has both functions" "$(json)" 2
+is "in the kernel's group" "$(json 0 group)" "$(basename "$(readlink /sys/bus/pci/devices/0000:01:00.0/iommu_group)")"
+is "with the BAR the kernel has" "$(printf '0x%016x' "$(json 0 bars 0 start)")" "$(head -1 /sys/bus/pci/devices/0000:01:00.0/resource | cut -d' ' -f1)"
+ok "list of the chip set" "$pvebind" list --json 00:1f
+is "which shares a group as a slot" "$(json 0 group_shared why)" slot
+port=$(readlink /sys/bus/pci/devices/0000:01:00.0 | sed 's|.*/\(0000:[^/]*\)/0000:01:00\.0$|\1|')
+ok "list of the port" "$pvebind" list --json "$port"
+is "is a root port" "$(json 0 pcie_type)" root-port
+is "whose ACS keeps its card apart" "$(json 0 acs isolates)" 1
+fails_with 1 "list of what is not there" "$pvebind" list 77:00
+fails_with 1 "list --usb without any" "$pvebind" list --usb
+same_as before "looking changes nothing"
+
 ok "lend --dry-run" "$pvebind" lend 100 --dry-run
 same_as before "changes nothing either"
 
 ok "lend" "$pvebind" lend 100
+ok "list" "$pvebind" list 01:00
+like "says to whom" "$TRY_OUT" 'lent to VM 100: lent'
 is "the card is on vfio-pci" "$(driver 01:00.0)" vfio-pci
 ok "status" "$pvebind" status
 like "names the VM" "$TRY_OUT" 'VM 100.*lent'
