@@ -255,6 +255,28 @@ static void listeners_are_a_way_in(void **state)
 	assert_true(pvb_console_other_way(h->ctx));
 }
 
+/* A graphics driver that hangs has the locks that these take. Who asked is not kept. */
+static void one_that_does_not_answer(void **state)
+{
+	static const char *const files[] = { "proc/fb", "*/vtcon1/name", "*/vtcon1/bind" };
+	struct host *h = *state;
+
+	ft_preset_gpu(h->t);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		struct pvb_function gpu = function_of(h, GPU);
+		const struct pvb_function *list[] = { &gpu };
+		int64_t began = pvb_now_ns();
+		struct pvb_console console;
+
+		ft_hang_read(h->t, files[i]);
+		assert_int_equal(pvb_console_look(h->ctx, list, 1, &console), -ETIMEDOUT);
+		assert_in_range((pvb_now_ns() - began) / 1000000, 1000, 15000);
+		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nor is a child left */
+		ft_hang_read(h->t, NULL);
+	}
+	assert_true(look(h, GPU, AUDIO).all);
+}
+
 /* i915 makes its frame buffer after its probe has returned. */
 static void waits_for_a_late_frame_buffer(void **state)
 {
@@ -295,6 +317,7 @@ int main(int argc, char **argv)
 		TEST(failed_writes_are_told),
 		TEST(nothing_to_show_it_on),
 		TEST(another_number_will_do),
+		TEST(one_that_does_not_answer),
 		TEST(waits_for_a_late_frame_buffer),
 		TEST(serial_console_is_a_way_in),
 		TEST(listeners_are_a_way_in),

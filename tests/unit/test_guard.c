@@ -1,238 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The guard: what it decides, as a table; and the process itself (beside $PVEBIND, else in build/) on a fake kernel. */
+/* The guard's process, and the hook's beside it ($PVEBIND's, else build/'s), on a fake kernel. What it decides: test_vmguard.c. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../../conf/front.h"
 #include "host.h"
 
-#define GEN 7
-#define T0 1000000 /* ms: when the phase began */
 #define LOCK "run/lock/qemu-server/lock-100.conf"
 #define JOURNAL "run/pvebind/100.journal"
-
-/* ---- decisions ---- */
-
-struct row {
-	const char *text;
-	enum pvb_state state;
-	bool awaits, busy, cleanup, lock_free, cleanup_seen, qemu_seen;
-	int qemu, stuck;
-	unsigned tries;
-	int64_t after; /* ms since the phase began */
-	enum vmguard_what what;
-	enum vmguard_why why; /* to act */
-	int64_t until;        /* ms after T0; 0: none */
-};
-
-static const struct row rows[] = {
-	{ "a dead hook's lend", PVB_LENDING, .what = VMGUARD_ACT, .why = VMGUARD_UNFINISHED },
-	{ "a dead hook's return", PVB_RETURNING, .what = VMGUARD_ACT, .why = VMGUARD_UNFINISHED },
-	{ "a return that goes on in pieces", PVB_RETURNING, .tries = 2,
-	  .what = VMGUARD_ACT, .why = VMGUARD_UNFINISHED },
-	{ "a return that does not get on", PVB_RETURNING, .tries = 3, .what = VMGUARD_GIVE_UP },
-	{ "failed", PVB_FAILED, .what = VMGUARD_ACT, .why = VMGUARD_AGAIN },
-	{ "failed again", PVB_FAILED, .tries = 1, .what = VMGUARD_GIVE_UP },
-	{ "a device hangs", PVB_FAILED, .stuck = 77, .tries = 1, .what = VMGUARD_AWAIT_PROCESS },
-	{ "a dead hook's worker hangs", PVB_FAILED, .busy = true, .tries = 1, .what = VMGUARD_AWAIT_DEVICE },
-	{ "kept", PVB_KEPT, .what = VMGUARD_END },
-
-	{ "a start is under way", PVB_LENT, .what = VMGUARD_AWAIT_LOCK },
-	{ "… for however long", PVB_LENT, .after = 86400000, .what = VMGUARD_AWAIT_LOCK },
-	{ "… and an older run left its flag", PVB_LENT, .cleanup = true, .after = 86400000,
-	  .what = VMGUARD_AWAIT_LOCK },
-	{ "… with QEMU there already", PVB_LENT, .qemu = 42, .what = VMGUARD_AWAIT_PROCESS },
-	{ "the start has failed", PVB_LENT, .lock_free = true, .what = VMGUARD_ACT, .why = VMGUARD_START_FAILED },
-	{ "QEMU lived for a moment", PVB_LENT, .lock_free = true, .cleanup = true, .qemu_seen = true,
-	  .what = VMGUARD_AWAIT_CLEANUP, .until = VMGUARD_CLEANUP_MS },
-	{ "… and post-stop was lost", PVB_LENT, .lock_free = true, .cleanup = true, .qemu_seen = true,
-	  .after = VMGUARD_CLEANUP_MS, .what = VMGUARD_ACT, .why = VMGUARD_ENDED },
-
-	{ "the VM runs", PVB_RUNNING, .qemu = 42, .cleanup = true, .what = VMGUARD_AWAIT_PROCESS },
-	{ "… for days", PVB_RUNNING, .qemu = 42, .cleanup = true, .after = 864000000, .what = VMGUARD_AWAIT_PROCESS },
-	{ "it has ended", PVB_RUNNING, .cleanup = true, .what = VMGUARD_AWAIT_CLEANUP, .until = VMGUARD_CLEANUP_MS },
-	{ "… a minute ago", PVB_RUNNING, .cleanup = true, .after = 60000,
-	  .what = VMGUARD_AWAIT_CLEANUP, .until = VMGUARD_CLEANUP_MS },
-	{ "… and the lock was free meanwhile", PVB_RUNNING, .cleanup = true, .lock_free = true, .after = 60000,
-	  .what = VMGUARD_AWAIT_CLEANUP, .until = VMGUARD_CLEANUP_MS },
-	{ "… and qm cleanup has given up", PVB_RUNNING, .cleanup = true, .after = VMGUARD_CLEANUP_MS,
-	  .what = VMGUARD_ACT, .why = VMGUARD_ENDED },
-	{ "post-stop is under way", PVB_RUNNING, .cleanup_seen = true,
-	  .what = VMGUARD_AWAIT_LOCK, .until = VMGUARD_CLEANUP_MS },
-	{ "post-stop is over", PVB_RUNNING, .cleanup_seen = true, .lock_free = true,
-	  .what = VMGUARD_ACT, .why = VMGUARD_ENDED },
-	{ "the lock is somebody's for hours", PVB_RUNNING, .cleanup_seen = true, .after = VMGUARD_CLEANUP_MS,
-	  .what = VMGUARD_ACT, .why = VMGUARD_ENDED },
-	{ "no flag at all", PVB_RUNNING, .what = VMGUARD_AWAIT_CHANGE, .until = VMGUARD_POST_STOP_MS },
-	{ "… and no post-stop", PVB_RUNNING, .after = VMGUARD_POST_STOP_MS,
-	  .what = VMGUARD_AWAIT_LOCK, .until = VMGUARD_CLEANUP_MS },
-	{ "… with the lock free", PVB_RUNNING, .after = VMGUARD_POST_STOP_MS, .lock_free = true,
-	  .what = VMGUARD_ACT, .why = VMGUARD_ENDED },
-	{ "it cannot be taken back", PVB_RUNNING, .cleanup_seen = true, .lock_free = true, .tries = 3,
-	  .what = VMGUARD_GIVE_UP },
-
-	{ "it starts again at once", PVB_LENT, .awaits = true,
-	  .what = VMGUARD_AWAIT_CHANGE, .until = VMGUARD_RESTART_MS },
-	{ "… though the lock was free", PVB_LENT, .awaits = true, .lock_free = true, .after = 60000,
-	  .what = VMGUARD_AWAIT_CHANGE,
-	  .until = VMGUARD_RESTART_MS },
-	{ "… and does", PVB_LENT, .awaits = true, .qemu = 42, .what = VMGUARD_AWAIT_PROCESS },
-	{ "… or is just about to", PVB_LENT, .awaits = true, .after = VMGUARD_RESTART_MS, .what = VMGUARD_AWAIT_LOCK,
-	  .until = VMGUARD_RESTART_MS + VMGUARD_CLEANUP_MS },
-	{ "… or does not", PVB_LENT, .awaits = true, .lock_free = true, .after = VMGUARD_RESTART_MS,
-	  .what = VMGUARD_ACT,
-	  .why = VMGUARD_NOT_RESTARTED },
-};
-
-static struct pvb_lend lend_of(enum pvb_state state, bool awaits)
-{
-	return (struct pvb_lend){ .state = state, .awaits_start = awaits, .generation = GEN };
-}
-
-static void row_check(const struct row *row)
-{
-	struct pvb_lend lend = lend_of(row->state, row->awaits);
-	struct vmguard_view view = { .lend = &lend, .qemu_pid = row->qemu, .stuck_pid = row->stuck, .busy = row->busy,
-				     .cleanup = row->cleanup, .now_ms = T0 };
-	struct vmguard guard = { .generation = GEN };
-	struct vmguard_step step;
-
-	vmguard_decide(&guard, &view); /* the phase begins */
-	guard.lock_free = row->lock_free;
-	guard.tries = row->tries;
-	guard.qemu_seen |= row->qemu_seen;
-	guard.cleanup_seen |= row->cleanup_seen;
-	view.now_ms += row->after;
-	step = vmguard_decide(&guard, &view);
-	if (step.what != row->what || step.until_ms != (row->until ? T0 + row->until : 0) ||
-	    step.pid != (row->what == VMGUARD_AWAIT_PROCESS ? row->qemu + row->stuck : 0) ||
-	    (step.what == VMGUARD_ACT && step.why != row->why))
-		fail_msg("%s: %d %s, pid %d, until %" PRId64, row->text, (int)step.what, vmguard_why_name(step.why), step.pid,
-			 step.until_ms ? step.until_ms - T0 : 0);
-	/* What it wants done is confirmed under the lend's lock, as long as nothing has changed. */
-	if (step.what == VMGUARD_ACT && !vmguard_confirm(&lend, GEN, step.why))
-		fail_msg("%s: not confirmed", row->text);
-}
-
-static void table(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		row_check(&rows[i]);
-}
-
-static void others_lends_are_not_its_business(void **state)
-{
-	struct vmguard guard = { .generation = GEN };
-	struct pvb_lend lend = lend_of(PVB_RETURNING, false);
-	struct vmguard_view view = { .lend = NULL, .now_ms = T0 };
-
-	(void)state;
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_END);
-	lend.generation = GEN + 1;
-	view.lend = &lend;
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_END);
-	assert_false(vmguard_confirm(&lend, GEN, VMGUARD_UNFINISHED));
-}
-
-/* That the lock was free, and since when QEMU is gone, counts only for as long as all else stays. */
-static void a_change_begins_anew(void **state)
-{
-	struct vmguard guard = { .generation = GEN };
-	struct pvb_lend lend = lend_of(PVB_LENT, false);
-	struct vmguard_view view = { .lend = &lend, .now_ms = T0 };
-
-	(void)state;
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_AWAIT_LOCK);
-	vmguard_lock_was_free(&guard);
-	lend.state = PVB_RUNNING; /* post-start came before the lock went */
-	view.cleanup = true;
-	view.qemu_pid = 42;
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_AWAIT_PROCESS);
-	view.qemu_pid = 0;
-	view.now_ms += 3 * VMGUARD_CLEANUP_MS;
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_AWAIT_CLEANUP);
-	view.cleanup = false; /* post-stop begins: however late, it is waited for */
-	view.now_ms += VMGUARD_CLEANUP_MS;
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_AWAIT_LOCK);
-	vmguard_lock_was_free(&guard);
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_ACT);
-	vmguard_has_tried(&guard, true, 5000);
-	lend.state = PVB_FAILED; /* a first try of its own that failed is worth another */
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_ACT);
-	vmguard_has_tried(&guard, true, 5000);
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_GIVE_UP);
-	view.stuck_pid = 77; /* it hung, and then came back */
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_AWAIT_PROCESS);
-	view.stuck_pid = 0;
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_ACT);
-}
-
-static void what_ends_at_once_is_not_repeated_for_ever(void **state)
-{
-	struct vmguard guard = { .generation = GEN };
-	struct pvb_lend lend = lend_of(PVB_RETURNING, false);
-	struct vmguard_view view = { .lend = &lend, .now_ms = T0 };
-
-	(void)state;
-	for (int i = 0; i < 100; i++) {
-		assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_ACT);
-		vmguard_has_tried(&guard, false, 30000); /* somebody has it open: each try waits */
-	}
-	for (int i = 0; i < 3; i++) {
-		assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_ACT);
-		vmguard_has_tried(&guard, false, 5);
-	}
-	assert_int_equal(vmguard_decide(&guard, &view).what, VMGUARD_GIVE_UP);
-}
-
-static void only_what_it_saw_is_confirmed(void **state)
-{
-	static const struct {
-		enum pvb_state state;
-		bool awaits;
-		unsigned whys; /* bit per enum vmguard_why */
-	} good[] = {
-		{ PVB_HOME, false, 0 },
-		{ PVB_LENDING, false, 1u << VMGUARD_UNFINISHED },
-		{ PVB_RETURNING, false, 1u << VMGUARD_UNFINISHED },
-		{ PVB_FAILED, false, 1u << VMGUARD_AGAIN },
-		{ PVB_KEPT, false, 0 },
-		{ PVB_LENT, false, 1u << VMGUARD_START_FAILED | 1u << VMGUARD_ENDED },
-		{ PVB_LENT, true, 1u << VMGUARD_NOT_RESTARTED },
-		{ PVB_RUNNING, false, 1u << VMGUARD_ENDED },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
-		for (unsigned why = 0; why < VMGUARD_WHY_COUNT; why++) {
-			struct pvb_lend lend = lend_of(good[i].state, good[i].awaits);
-
-			if (vmguard_confirm(&lend, GEN, (enum vmguard_why)why) != !!(good[i].whys & 1u << why))
-				fail_msg("%s, %s", pvb_state_name(good[i].state), vmguard_why_name((enum vmguard_why)why));
-		}
-}
-
-static void reasons_have_names(void **state)
-{
-	enum vmguard_why why;
-
-	(void)state;
-	for (unsigned i = 0; i < VMGUARD_WHY_COUNT; i++) {
-		assert_int_equal(vmguard_why_parse(vmguard_why_name((enum vmguard_why)i), &why), 0);
-		assert_int_equal(why, i);
-	}
-	assert_int_equal(vmguard_why_parse("", &why), -EINVAL);
-}
-
-/* ---- the process ---- */
 
 static char out[65536]; /* what the last hook or guard said */
 
@@ -510,6 +290,107 @@ static void without_a_start_there_is_none(void **state)
 	assert_int_equal(guard_pid(h), 0);
 }
 
+/* Without Proxmox VE's lock: no guard. */
+static void lent_by_hand(struct host *h, const char *vmid)
+{
+	gives(run(h, "pvebind-hook", vmid, "pre-start"), 0);
+	assert_has(out, "no guard watches what is lent");
+	*out = '\0';
+}
+
+/* A guard that has nothing to wait for: its status. */
+static int guard_run(struct host *h)
+{
+	int to = memfd_create("out", MFD_CLOEXEC), status = 0;
+	pid_t pid = start(h, "pvebind-guard", "100", generation_of(h), to);
+
+	wait_until(waitpid(pid, &status, WNOHANG) == pid);
+	out[pread(to, out, sizeof(out) - 1, 0)] = '\0';
+	close(to);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* A failed start is a stop, too. */
+static void on_stop_keep_counts_for_a_failed_start(void **state)
+{
+	struct host *h = *state;
+	struct pvb_lend lend;
+	int pid, lock;
+
+	ft_write(h->t, "etc/pvebind/pvebind.ini", "[vm 100]\non-stop = keep\n");
+	lock = lent(h, &pid);
+	ft_log_clear(h->t);
+	close(lock);
+	gone(pid);
+	assert_string_equal(ft_driver_of(h->t, "0000:01:00.0"), "vfio-pci");
+	assert_int_equal(ft_writes(h->t), 0);
+	assert_int_equal(pvb_lend_read(h->ctx, "100", &lend, &h->err), 0);
+	assert_int_equal(lend.state, PVB_KEPT);
+	pvb_lend_clear(&lend);
+}
+
+/* VM 100's card came home and is VM 101's by now, its network card did not come home. */
+static void partly_home(struct host *h)
+{
+	ft_preset_nic(h->t, false);
+	ft_vm(h->t, 100, "hostpci0: 01:00\nhostpci1: 03:00.0\n");
+	ft_vm(h->t, 101, "hostpci0: 01:00\n");
+	ft_write(h->t, "etc/pvebind/pvebind.ini", "[defaults]\nhook-timeout = 5s\n");
+	lent_by_hand(h, "100");
+	ft_fault(h->t, "probe e1000e 0000:03:00.0 fail");
+	gives(run(h, "pvebind-hook", "100", "post-stop"), 4);
+	lent_by_hand(h, "101");
+}
+
+/* All that the guard of VM 100 has to see to is what is still VM 100's. */
+static void another_s_device_that_hangs_is_not_waited_for(void **state)
+{
+	struct host *h = *state;
+	struct pvb_addr display = { 0, 1, 0, 0 };
+	char path[64];
+
+	partly_home(h);
+	snprintf(path, sizeof(path), "proc/%d/stat", (int)getpid());
+	ft_write(h->t, path, "1 (x) D 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4242 0\n");
+	assert_int_equal(pvb_stuck_mark(h->ctx, &display, (int)getpid(), "wait_for_ever"), 0);
+	gives(guard_run(h), 4);
+	assert_has(out, "VM 100: its devices are not all home, trying again");
+	assert_has(out, "its guard has tried in vain");
+}
+
+/* The same where its hook is gone, which would have marked it. */
+static void nor_one_that_is_being_moved(void **state)
+{
+	struct host *h = *state;
+	int device;
+
+	partly_home(h);
+	device = pvb_open(h->ctx, "run/pvebind/0000:01:00.0", O_RDONLY);
+	assert_int_equal(flock(device, LOCK_EX), 0);
+	gives(guard_run(h), 4);
+	assert_has(out, "VM 100: its devices are not all home, trying again");
+	close(device);
+}
+
+/* Whether a backup goes on is in the config, on a file system that may hang: then a card comes home all the same. */
+static void a_config_that_cannot_be_read_keeps_nothing(void **state)
+{
+	struct host *h = *state;
+	int64_t began;
+
+	lent_by_hand(h, "100");
+	ft_vm(h->t, 100, "lock: backup\nhostpci0: 01:00\n");
+	gives(run(h, "pvebind-hook", "100", "post-stop"), 0);
+	assert_has(out, "stay on vfio");
+	assert_string_equal(ft_driver_of(h->t, "0000:01:00.0"), "vfio-pci");
+	ft_hang_read(h->t, "etc/pve/nodes/pve1/qemu-server/100.conf");
+	began = pvb_now_ns();
+	gives(run(h, "pvebind-hook", "100", "post-stop"), 0);
+	assert_in_range((pvb_now_ns() - began) / 1000000, 1000, 8000);
+	assert_has(out, "home again");
+	assert_home(h);
+}
+
 #ifndef __SANITIZE_ADDRESS__ /* which takes memory of its own */
 static long private_kb(int pid)
 {
@@ -546,12 +427,6 @@ int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, host_up, host_teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table),
-		cmocka_unit_test(others_lends_are_not_its_business),
-		cmocka_unit_test(a_change_begins_anew),
-		cmocka_unit_test(what_ends_at_once_is_not_repeated_for_ever),
-		cmocka_unit_test(only_what_it_saw_is_confirmed),
-		cmocka_unit_test(reasons_have_names),
 		CASE(a_failed_start_comes_home),
 		CASE(a_start_that_succeeds_is_left_alone),
 		CASE(a_dead_hook_s_work_is_finished),
@@ -559,6 +434,10 @@ int main(int argc, char **argv)
 		CASE(sigterm_leaves_all_as_it_is),
 		CASE(there_is_one_guard),
 		CASE(without_a_start_there_is_none),
+		CASE(on_stop_keep_counts_for_a_failed_start),
+		CASE(another_s_device_that_hangs_is_not_waited_for),
+		CASE(nor_one_that_is_being_moved),
+		CASE(a_config_that_cannot_be_read_keeps_nothing),
 #ifndef __SANITIZE_ADDRESS__
 		CASE(it_is_small),
 #endif

@@ -273,6 +273,25 @@ static void only_console(void **state)
 	ft_free(t);
 }
 
+/* Its driver hangs: to move any card now would hang, too. */
+static void silent_console(void **state)
+{
+	struct ft_tree *t = ft_new();
+	struct pvb_err err;
+
+	(void)state;
+	ft_preset_gpu(t);
+	ft_hang_read(t, "proc/fb");
+	asserted(lend(t, "100", "01:00", &err), -ETIMEDOUT, "lend");
+	assert_string_equal(err.text, "the kernel's console does not answer, as a graphics driver of this host hangs in the "
+				      "kernel: only a reboot helps");
+	assert_int_equal(ft_writes(t), 0);
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+	ft_hang_read(t, NULL);
+	asserted(lend(t, "100", "01:00", &err), 0, "lend");
+	ft_free(t);
+}
+
 static void keep_and_hand_on(void **state)
 {
 	struct ft_tree *t = host_new();
@@ -499,6 +518,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refusals_named),  cmocka_unit_test(no_iommu),
 		cmocka_unit_test(no_device),	   cmocka_unit_test(identity),
 		cmocka_unit_test(off_bus),	   cmocka_unit_test(group_shared),
+		cmocka_unit_test(silent_console),
 		cmocka_unit_test(only_console),	   cmocka_unit_test(keep_and_hand_on),
 		cmocka_unit_test(fails_home),	   cmocka_unit_test(second_function_fails),
 		cmocka_unit_test(lend_faults),	   cmocka_unit_test(lend_deaths),

@@ -87,6 +87,8 @@ static bool write_describe(pid_t pid, const char *name, const struct user_regs_s
 		return false;
 	memory_read(pid, r->rsi, text, r->rdx < sizeof(text) - 1 ? r->rdx : sizeof(text) - 1);
 	text[r->rdx < sizeof(text) - 1 ? r->rdx : sizeof(text) - 1] = '\0';
+	if (strlen(path) > 6 && !strcmp(strrchr(path, '\0') - 6, ".guard"))
+		*text = '\0'; /* its pid */
 	text_cut(text, !strncmp(path, "/run/pvebind/", 13));
 	snprintf(call, CALL_MAX, "%s %.400s %s", name, path, text);
 	return true;
@@ -169,6 +171,8 @@ bool call_describe(pid_t pid, const struct user_regs_struct *r, char call[CALL_M
 		return path_describe(pid, "mkdir", AT_FDCWD, r->rdi, call);
 	case SYS_mkdirat:
 		return path_describe(pid, "mkdir", (int)r->rdi, r->rsi, call);
+	case SYS_execve:
+		return path_describe(pid, "exec", AT_FDCWD, r->rdi, call);
 	case SYS_ioctl:
 		return fd_describe(pid, "ioctl", (int)r->rdi, r->rsi, call);
 	case SYS_finit_module:

@@ -31,13 +31,15 @@ journal_has() {
 		[ $SECONDS -lt $until ] || return 1
 	done
 }
-# hold_lock VMID SECONDS - something else has the VM's lock: a snapshot, a clone
+# hold_lock VMID SECONDS - something else has the VM's lock: a snapshot, a clone. When it lets go is in /run/freed-VMID.
 hold_lock() {
 	(
 		exec 8>"/run/lock/qemu-server/lock-$1.conf"
 		flock 8
 		sleep "$2"
+		echo "${EPOCHREALTIME/./}" >"/run/freed-$1"
 	) </dev/null >/dev/null 2>&1 19>&- &
+	wait_for 10 pve_locked "$1"
 }
 # vm_dies VMID - QEMU is killed, and nobody calls post-stop. Returns when it is gone.
 vm_dies() {

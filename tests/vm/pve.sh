@@ -122,6 +122,17 @@ pve_group_bind() {
 pve_lock() { exec 8>"/run/lock/qemu-server/lock-$1.conf" && flock 8; }
 pve_unlock() { exec 8>&-; }
 
+# pve_phase VMID PHASE - the hook, with the VM's lock held as PVE does; once that is free, and no VM runs, the guard may act.
+# Where a VM would run, between pre-start and post-stop, the lock is held throughout.
+pve_phase() {
+	local status
+	pve_lock "$1"
+	pve_hook "$@"
+	status=$?
+	pve_unlock
+	return $status
+}
+
 # pve_start VMID [QEMU ARGUMENT…] - `qm start`. Without arguments the VM is paused and has nothing but its devices,
 # which is a real holder of them in 1 to 2 s. PVE_OLD=yes: as versions did that had no VMID.cleanup.
 pve_start() {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tracer [-p PROC -c CALL -n N -a ACTION] -o FD COMMAND… - run COMMAND, list each state-changing system call of it
- * and of all that it forks, and strike at one of them. For tests/vm/sweep.
+ * tracer [-p PROC -c CALL -n N -a ACTION]… -o FD COMMAND… - run COMMAND, list each state-changing system call of it
+ * and of all that it forks, and strike at one of them; when that was hit, at the next that is given, which is then
+ * looked for and counted from there on. For tests/vm/sweep.
  *
  * PROC is "hook" for COMMAND itself, "worker" for what it forks, and its own name for what calls itself otherwise or is
  * another program: which worker comes first to what they share is chance, and what they do not share has the device's
@@ -13,8 +14,9 @@
  *   NUMBER    the call has no effect, and fails with that errno
  *   /PROGRAM  everything stands still before it while PROGRAM runs
  *
- * Lines to FD, as it happens: "call PROC CALL", "hit PROC", "ended STATUS" (COMMAND has; as the shell counts it),
- * "idle" (nothing stirs any more, though some still live: a guard). Its end: all are gone.
+ * Lines to FD, as it happens: "call PROC CALL", "hit PID" (by the call above), "born PROC PID" (PROC's fork), "exec PID"
+ * (by the call above), "ended STATUS" (COMMAND has; as the shell counts it), "idle" (nothing stirs any more, though some
+ * still live: a guard). Its end: all are gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,18 +36,24 @@
 #define PROCS_MAX 256
 #define TEXT_MAX 64
 #define IDLE_MS 300
+#define STRIKES_MAX 2
 
 struct proc {
 	pid_t pid;
 	bool in_call;       /* between a system call's entry and its exit */
-	bool fail, die;     /* at that exit */
+	int fail;           /* at that exit: with this errno, or 0 */
+	bool die;
+};
+
+struct strike {
+	const char *proc, *call, *action;
+	int count;
 };
 
 static struct proc procs[PROCS_MAX];
 static size_t num_procs;
 static FILE *out;
-static const char *at_proc, *at_call, *at_action;
-static int at_count = 1, at_errno;
+static struct strike strikes[STRIKES_MAX], *next = strikes; /* without a call: no more of them */
 static pid_t first;          /* COMMAND; 0 when it has ended */
 static char first_comm[16];
 static bool over; /* all were killed: so is whoever turns up now */
@@ -84,23 +92,23 @@ static void call_skip(struct proc *p, struct user_regs_struct *r)
 	ptrace(PTRACE_SETREGS, p->pid, NULL, r);
 }
 
-static void strike(struct proc *p, struct user_regs_struct *r)
+static void strike(struct proc *p, struct user_regs_struct *r, const char *action)
 {
 	say("hit %d", p->pid);
-	if (*at_action == '/') {
-		if (system(at_action) != 0)
-			say("failed %s", at_action);
+	if (*action == '/') {
+		if (system(action) != 0)
+			say("failed %s", action);
 		return;
 	}
-	if (!strcmp(at_action, "after")) {
+	if (!strcmp(action, "after")) {
 		p->die = true;
 		return;
 	}
 	call_skip(p, r);
-	p->fail = at_errno;
-	if (!strcmp(at_action, "killall"))
+	p->fail = atoi(action);
+	if (!strcmp(action, "killall"))
 		all_kill();
-	else if (!at_errno)
+	else if (!p->fail)
 		kill(p->pid, SIGKILL);
 }
 
@@ -132,8 +140,12 @@ static void call_entered(struct proc *p)
 		return;
 	proc_name(p, name);
 	say("call %s %s", name, call);
-	if (at_proc && !strcmp(name, at_proc) && !strcmp(call, at_call) && --at_count == 0)
-		strike(p, &r);
+	if (!strncmp(call, "exec ", 5))
+		say("exec %d", p->pid);
+	if (next == strikes + STRIKES_MAX || !next->call || strcmp(name, next->proc) != 0 || strcmp(call, next->call) != 0 ||
+	    --next->count > 0)
+		return;
+	strike(p, &r, next++->action);
 }
 
 static void call_left(struct proc *p)
@@ -144,8 +156,8 @@ static void call_left(struct proc *p)
 		kill(p->pid, SIGKILL);
 	if (!p->fail || ptrace(PTRACE_GETREGS, p->pid, NULL, &r) < 0)
 		return;
-	p->fail = false;
-	r.rax = (unsigned long long)-(long long)at_errno;
+	r.rax = (unsigned long long)-(long long)p->fail;
+	p->fail = 0;
 	ptrace(PTRACE_SETREGS, p->pid, NULL, &r);
 }
 
@@ -169,8 +181,11 @@ static void proc_add(pid_t pid)
 static void forked(pid_t parent)
 {
 	unsigned long pid = 0;
+	char name[TEXT_MAX];
 
 	ptrace(PTRACE_GETEVENTMSG, parent, NULL, &pid);
+	proc_name(&(struct proc){ .pid = parent }, name);
+	say("born %s %lu", name, pid);
 	if (proc_of((pid_t)pid))
 		ptrace(PTRACE_SYSCALL, (pid_t)pid, NULL, NULL);
 	else
@@ -308,24 +323,40 @@ static void command_start(char **argv)
 	ptrace(PTRACE_SYSCALL, first, NULL, NULL);
 }
 
-int main(int argc, char **argv)
+/* False: not as it should be. */
+static bool options_parse(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = alarm_rang };
+	struct strike none = { .call = NULL }, *s = &none;
 	int option;
 
 	while ((option = getopt(argc, argv, "+p:c:n:a:o:")) > 0) {
 		switch (option) {
-		case 'p': at_proc = optarg; break;
-		case 'c': at_call = optarg; break;
-		case 'n': at_count = atoi(optarg); break;
-		case 'a': at_action = optarg; break;
+		case 'p':
+			if (next == strikes + STRIKES_MAX)
+				return false;
+			s = next++;
+			*s = (struct strike){ .proc = optarg, .count = 1 };
+			break;
+		case 'c': s->call = optarg; break;
+		case 'n': s->count = atoi(optarg); break;
+		case 'a': s->action = optarg; break;
 		case 'o': out = fdopen(atoi(optarg), "w"); break;
-		default: return 2;
+		default: return false;
 		}
 	}
-	if (!out || optind == argc || (at_proc && (!at_call || !at_action)))
+	for (s = strikes; s < next; s++)
+		if (!s->call || !s->action)
+			return false;
+	next = strikes;
+	return out && optind < argc && !none.call && !none.action;
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = { .sa_handler = alarm_rang };
+
+	if (!options_parse(argc, argv))
 		return 2;
-	at_errno = at_action ? atoi(at_action) : 0;
 	sigaction(SIGALRM, &action, NULL);
 	snprintf(first_comm, sizeof(first_comm), "%s", basename(argv[optind]));
 	command_start(argv + optind);

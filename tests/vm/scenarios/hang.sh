@@ -12,16 +12,6 @@ pve_conf 100 <<<$'hostpci0: 05:00\nhostpci1: 06:00'
 times() { printf '[vm 100]\ndevice-timeout = %s\nhook-timeout = %s\n' "$1" "$2" >/etc/pve/pvebind.ini; }
 times 3s 8s
 
-# phase VMID PHASE - the hook, with the VM's lock held as PVE does; once that is free, and no VM runs, the guard may act.
-# Where a VM would run, between pre-start and post-stop, the lock is held throughout.
-phase() {
-	local status
-	pve_lock "$1"
-	pve_hook "$@"
-	status=$?
-	pve_unlock
-	return $status
-}
 # answers TEXT - the last hook answered in time, and left PVE's pipes with its end
 answers() {
 	ok "$1: within hook-timeout and 2 s" test "$HOOK_MS" -lt 10000
@@ -33,13 +23,13 @@ left_alone() {
 	mark=$(echo /run/pvebind/*"$1"*stuck*)
 	ok "it is marked as stuck" test -s "$mark"
 	before="$(d_state)$(get_param adversary probes)/$(get_param adversary removes)"
-	try phase 100 pre-start
+	try pve_phase 100 pre-start
 	like "a second pre-start is refused" "$HOOK_STATUS" '^[14]$'
 	like "as stuck" "$HOOK_OUT$HOOK_ERR" "stuck.*$1|$1.*(stuck|hangs in the kernel)"
 	ok "at once" test "$HOOK_MS" -lt 2000
 	ok "its pipes end with it" test "$HOOK_EOF_MS" -lt 1000
 	pve_conf 101 <<<"hostpci0: $1"
-	try phase 101 pre-start
+	try pve_phase 101 pre-start
 	like "another VM's is refused" "$HOOK_STATUS" '^[14]$'
 	like "as stuck, too" "$HOOK_OUT$HOOK_ERR" "stuck.*$1|$1.*(stuck|hangs in the kernel)"
 	ok "at once" test "$HOOK_MS" -lt 2000
@@ -86,7 +76,7 @@ snap before
 
 # --- remove(), on the way out ---
 set_param adversary hang_remove Y
-try phase 100 pre-start
+try pve_phase 100 pre-start
 like "remove() hangs: pre-start fails, and one device is not home" "$HOOK_STATUS" '^4$'
 answers "remove() hangs"
 like "it names the device and what it does" "$HOOK_OUT$HOOK_ERR" "05:00\.0.*unbind.*hangs"
@@ -134,7 +124,7 @@ comes_home before 05:00.0
 
 # --- a reset, on the way out ---
 adversary deadcard device=$EDU hang=Y
-try phase 100 pre-start
+try pve_phase 100 pre-start
 like "the reset hangs: pre-start fails, and one device is not home" "$HOOK_STATUS" '^4$'
 answers "the reset hangs"
 ok "a reset has begun" test "$(get_param deadcard resets)" -ge 1
@@ -161,7 +151,7 @@ rmmod deadcard
 # --- the reset of a slot, on the way out ---
 pve_conf 100 <<<$'hostpci0: 01:00\nhostpci1: 06:00'
 adversary deadcard device=0000:01:00.0 hang=Y
-try phase 100 pre-start
+try pve_phase 100 pre-start
 like "the slot's reset hangs: pre-start fails, and devices are not home" "$HOOK_STATUS" '^4$'
 answers "the slot's reset hangs"
 ok "a reset has begun" test "$(get_param deadcard resets)" -ge 1

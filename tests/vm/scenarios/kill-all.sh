@@ -12,6 +12,7 @@ same_as before "everything is as it was"
 sweep "killed at each call of post-stop" kill post-stop
 same_as before "everything is as it was, again"
 pve_lock 100
+sweep "killed at each step in which a guard comes to be" guard pre-start
 sweep "killed at 60 calls of pre-start, with a guard" kill pre-start --sample 60
 sweep "killed at 60 calls of post-stop, with a guard" kill post-stop --sample 60
 pve_unlock

@@ -1,6 +1,6 @@
-#: summary the hook and its workers killed at 40 of their state-changing calls: recover brings all home
+#: summary the hook, its workers and its guard killed at 54 of their state-changing calls: recover brings all home
 #: devices gpu edu
-#: timeout 600
+#: timeout 900
 # shellcheck shell=bash
 
 . tests/vm/sweep.sh
@@ -11,6 +11,7 @@ same_as before "everything is as it was"
 # As Proxmox VE calls it: a guard is there, and does what recover would, or leaves it to that.
 pve_lock 100
 sweep "killed at 6 calls of pre-start, with a guard" kill pre-start --sample 6
+sweep "killed at 8 of the steps in which a guard comes to be" guard pre-start --sample 8
 pve_unlock
 same_as before "everything is as it was with a guard"
 

@@ -1,6 +1,6 @@
 #: summary phases in every order, a QEMU that lets go late, a return from the journal alone, reboots
 #: devices gpu edu
-#: timeout 180
+#: timeout 300
 # shellcheck shell=bash
 
 gpu100() { pve_conf 100 <<<'hostpci0: 0000:01:00,pcie=1'; }
@@ -109,6 +109,22 @@ ok "is started for it" pve_hook 100 pre-start
 gpu100
 ok "and stops for good" pve_hook 100 post-stop
 same_as before "all is home"
+
+# A mapping with alternatives: the first in the file's order that is not reserved.
+printf '%s\n' any $'\tmap node=pve,path=0000:05:00.0,id=1234:11e8' $'\tmap node=pve,path=0000:01:00,id=1234:1111' \
+	>/etc/pve/mapping/pci.cfg
+pve_conf 100 <<<'hostpci0: mapping=any'
+ok "a mapping with two alternatives" pve_hook 100 pre-start
+is "is lent the first" "$(driver 05:00.0) $(driver 01:00.0)" 'vfio-pci bochs-drm'
+ok "and gives it back" pve_hook 100 post-stop
+pve_reserve 101 "time:$((EPOCHSECONDS + 300))" 0000:05:00.0
+ok "while another VM has that reserved" pve_hook 100 pre-start
+is "it is lent the second" "$(driver 05:00.0) $(driver 01:00.0)" 'none vfio-pci'
+ok "and gives it back, too" pve_hook 100 post-stop
+pve_unreserve 101
+same_as before "all is home"
+rm /etc/pve/mapping/pci.cfg
+gpu100
 
 # A stopped VM whose config lost the device since the lend.
 ok "lent" pve_hook 100 pre-start

@@ -8,16 +8,6 @@ EDU=0000:05:00.0
 # shellcheck disable=SC2153 # HOOK is pve.sh's
 pvebind=${HOOK%-hook}
 pve_conf 100 <<<$'hostpci0: 05:00\nhostpci1: 06:00'
-# phase VMID PHASE - the hook, with the VM's lock held as PVE does; once that is free, and no VM runs, the guard may act.
-# Where a VM would run, between pre-start and post-stop, the lock is held throughout.
-phase() {
-	local status
-	pve_lock "$1"
-	pve_hook "$@"
-	status=$?
-	pve_unlock
-	return $status
-}
 home() { [ "$(driver "$1")" = adversary ]; }
 
 adversary adversary
@@ -42,7 +32,7 @@ printf '[vm 100]\ndevice-timeout = 2s\nhook-timeout = 8s\n' >/etc/pve/pvebind.in
 set_param adversary only $EDU
 set_param adversary remove_ms 6000
 set_param adversary probe_ms 0
-try phase 100 pre-start
+try pve_phase 100 pre-start
 like "a driver that takes longer than device-timeout makes pre-start fail" "$HOOK_STATUS" '^[14]$'
 ok "in time" test "$HOOK_MS" -lt 10000
 is "the other device is home" "$(driver 06:00.0)" adversary
@@ -65,7 +55,7 @@ is "and no override" "$(override 05:00.0)" ""
 fails_with 4 "status shows that" "$pvebind" status
 fails_with 4 "recover cannot bring it home either" "$pvebind" recover 100
 pve_conf 101 <<<'hostpci0: 05:00'
-try phase 101 pre-start
+try pve_phase 101 pre-start
 like "no other VM gets it meanwhile" "$HOOK_STATUS" '^[14]$'
 set_param adversary fail_rebind N
 ok "when its driver takes it again, recover brings it home" "$pvebind" recover 100
@@ -90,7 +80,7 @@ ok "a card to die is chosen" adversary deadcard device=0000:06:00.0
 printf '[vm 100]\ndevice-timeout = 3s\nhook-timeout = 8s\n' >/etc/pve/pvebind.ini
 set_param adversary fail_probe 2
 set_param deadcard hang Y
-fails_with 4 "pre-start fails, and so does the way back" phase 100 pre-start
+fails_with 4 "pre-start fails, and so does the way back" pve_phase 100 pre-start
 like "it names the one that its driver does not take" "$HOOK_OUT$HOOK_ERR" '05:00\.0.*adversary'
 like "and the one that hangs" "$HOOK_OUT$HOOK_ERR" '06:00\.0.*hangs'
 ok "in time" test "$HOOK_MS" -lt 10000
