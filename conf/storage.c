@@ -64,7 +64,7 @@ static bool mounted_type(const char *type)
 }
 
 /* An indented "KEY VALUE", or "KEY" alone. */
-static int key_parse(struct conf_storage *storage, char *line)
+static void key_parse(struct conf_storage *storage, char *line)
 {
 	size_t n = strcspn(line, " \t");
 	char *value = conf_trim(line + n);
@@ -72,8 +72,9 @@ static int key_parse(struct conf_storage *storage, char *line)
 
 	if (line[n])
 		line[n] = '\0';
+	/* One that is too long is none: the other storages are good all the same. */
 	if (!strcmp(line, "path") && !conf_copy(storage->path, sizeof(storage->path), value))
-		return -ENAMETOOLONG;
+		*storage->path = '\0';
 	if (!strcmp(line, "content-dirs"))
 		content_dirs_parse(storage, value);
 	if (!strcmp(line, "content"))
@@ -86,7 +87,6 @@ static int key_parse(struct conf_storage *storage, char *line)
 		storage->shared = flag;
 	if (!strcmp(line, "disable"))
 		storage->disabled = flag;
-	return 0;
 }
 
 static struct conf_storage *storage_new(struct storages *storages, const char *type, const char *id, unsigned line)
@@ -134,7 +134,7 @@ static int storages_parse(struct storages *storages, char *text, size_t size)
 		else if (!indented)
 			r = header_parse(storages, line, lines.number, &storage);
 		else if (storage)
-			r = key_parse(storage, line);
+			key_parse(storage, line);
 	}
 	return r;
 }
