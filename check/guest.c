@@ -156,11 +156,24 @@ static bool verdict_take(const char *name, enum check_verdict *verdict)
 	return false;
 }
 
+/* What the script's table has for it; its commands are for the guest. */
+static void todo_say(struct check_run *run, const char *name)
+{
+	char todo[400], command[200];
+
+	guest_word("todo", name, todo, sizeof(todo));
+	guest_word("run", name, command, sizeof(command));
+	if (!*todo)
+		return;
+	check_advise(run, "%s%s", todo, todo[strlen(todo) - 1] == '.' ? " In the guest:" : "");
+	check_command(run, "%s", command);
+}
+
 /* "VERDICT\tCHECK\tDEVICE\tTODO\tSEEN" of this check; whether it was one. */
 static bool line_say(struct check_run *run, char *line)
 {
 	enum check_verdict verdict = CHECK_UNKNOWN;
-	char *save = NULL, *fields[5], text[400], where[32];
+	char *save = NULL, *fields[5], where[32];
 	struct pvb_err ignored;
 	struct pvb_addr addr;
 
@@ -177,10 +190,7 @@ static bool line_say(struct check_run *run, char *line)
 	snprintf(where, sizeof(where), "in VM %u", run->host.vmid);
 	check_say(run, verdict, where, "%.300s", fields[4]);
 	check_about(run, NULL);
-	if (*guest_word("todo", fields[3], text, sizeof(text)))
-		check_advise(run, "In the guest: %s", text);
-	if (*guest_word("run", fields[3], text, sizeof(text)))
-		check_command(run, "%s", text);
+	todo_say(run, fields[3]);
 	return true;
 }
 

@@ -6,7 +6,7 @@
 #include "cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_list, &cli_check, &cli_status, &cli_plan, &cli_config, &cli_lend, &cli_return, &cli_reset, &cli_recover, &cli_enable, &cli_disable,
+	&cli_list, &cli_check, &cli_status, &cli_plan, &cli_config, &cli_lend, &cli_return, &cli_reset, &cli_recover, &cli_enable, &cli_disable, &cli_report,
 };
 #define NUM_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -117,7 +117,8 @@ static error_t any_take(struct arguments *args, const char *word)
 	struct conf_id id;
 
 	if (pvb_addr_parse(word, &addr, &ignored) < 0 && !conf_id_parse(word, &id))
-		return fault(args, "'%.60s' is neither a PCI address (0000:01:00.0, or 01:00 for a slot) nor an id (10de:24b0)", word);
+		return fault(args, "'%.60s' is neither a PCI address (0000:01:00.0, or 01:00 for a slot) nor an id (10de:24b0)",
+			     word);
 	if (cli->num_operands == CLI_OPERANDS_MAX)
 		return fault(args, "pvebind %s takes %d addresses and ids at most", cli->command->name, CLI_OPERANDS_MAX);
 	cli->operands[cli->num_operands++] = word;

@@ -3,6 +3,7 @@
  * cli: the command pvebind. Files, each calling only those before it:
  *   paper · table · json · device · show   how things are shown, to people and to programs
  *   inventory → tree, listjson, usb → list   (list.h) a command of several files
+ *   mask → masksource → report               (report.h) another
  *   status, plan, lend, …            a command each, all of it: options, help, what it does
  *   args                             the command line; all commands' table
  *   main
@@ -63,7 +64,7 @@ enum cli_key { CLI_KEY_JSON = 256, CLI_KEY_DRY_RUN, CLI_KEY_METHODS, CLI_KEY_GUE
 #define CLI_OPTION_DRY_JSON { "json", CLI_KEY_JSON, NULL, 0, "With --dry-run: print one JSON value", 0 }
 #define CLI_OPTIONS_END { .name = NULL }
 
-extern const struct cli_command cli_status, cli_plan, cli_lend, cli_return, cli_reset, cli_recover, cli_config, cli_check, cli_enable, cli_disable, cli_list;
+extern const struct cli_command cli_status, cli_plan, cli_lend, cli_return, cli_reset, cli_recover, cli_config, cli_check, cli_enable, cli_disable, cli_list, cli_report;
 
 /* ---- paper.c: what is printed on ---------------------------------------------- */
 

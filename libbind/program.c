@@ -77,7 +77,8 @@ static int program_end(pid_t pid, int pidfd, int r, struct pvb_output *output)
 	int status = 0;
 
 	if (r < 0) {
-		kill(pid, SIGKILL);
+		kill(pid, SIGKILL); /* it may not have come to have a group yet */
+		kill(-pid, SIGKILL);
 		if (pvb_poll(&gone, 1, pvb_now_ns() + KILL_WAIT_NS) <= 0)
 			return r;
 	}
