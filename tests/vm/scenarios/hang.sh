@@ -107,6 +107,26 @@ set_param adversary hang_remove N
 comes_home before 05:00.0
 times 3s 8s
 
+# --- the hook killed while it hangs: its worker is left, and has the device's lock ---
+set_param adversary hang_remove Y
+"$HOOK" 100 pre-start </dev/null >/tmp/hook.out 2>&1 8>&- 19>&- &
+hook=$!
+ok "remove() hangs" wait_for 20 some_d_state
+kill -KILL $hook
+wait $hook
+is "the hook is killed" $? 137
+began=${EPOCHREALTIME/./}
+fails_with 4 "recover cannot bring it home" timeout -k 1 30 "$pvebind" recover 100 </dev/null
+like "it names the device" "$TRY_OUT" "05:00\.0.*hangs in the kernel"
+ok "it ends when the device's time is over" test $((${EPOCHREALTIME/./} - began)) -lt 6000000
+is "the other is home" "$(driver 06:00.0)" adversary
+left_alone $EDU
+set_param adversary hang_remove N
+ok "the worker ends with the hang" wait_for 20 eval '! some_d_state'
+ok "recover finishes it" timeout -k 1 20 "$pvebind" recover 100 </dev/null
+is "it is home" "$(driver 05:00.0)" adversary
+same_as before "the host is as before"
+
 # --- probe(), on the way home ---
 pve_lock 100
 ok "the devices are lent" pve_hook 100 pre-start
