@@ -125,11 +125,12 @@ fuzzers: $(FUZZERS)
 $(FUZZERS): %: %.o $(STATIC)
 	$(call say,ld) $(LINK) -fsanitize=fuzzer -o $@ $^ -linih $(LIBS)
 
-bench: ## how long check takes on a host of 1,024 PCI functions
-	+@$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/pvebind $(BUILD)/tests/bench-check
+bench: ## how long check and list take on a host of 1,024 PCI functions
+	+@$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/pvebind $(BUILD)/tests/bench-check $(BUILD)/tests/bench-list
 	PVEBIND=$(BUILD)/pvebind $(BUILD)/tests/bench-check
+	PVEBIND=$(BUILD)/pvebind $(BUILD)/tests/bench-list
 
-$(BUILD)/tests/bench-check: $(BUILD)/tests/bench/check.o $(TREE_OBJ) $(STATIC)
+$(BUILD)/tests/bench-%: $(BUILD)/tests/bench/%.o $(TREE_OBJ) $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS) -ljson-c
 
 vm: ## a shell in the emulated host; ARGS='--kernel 7 gpu nic' chooses kernel and devices

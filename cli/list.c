@@ -62,7 +62,8 @@ static int words_check(const struct list *list, struct pvb_err *err)
 		for (size_t k = 0; !found && k < list->n; k++)
 			found = word_matches(cli->operands[i], list->rows[k].fn);
 		if (!found)
-			return pvb_err_set(err, -ENODEV, "no PCI device %s on this host: pvebind list shows what there is", cli->operands[i]);
+			return pvb_err_set(err, -ENODEV, "no PCI device %s on this host: pvebind list shows what there is",
+					   cli->operands[i]);
 	}
 	return 0;
 }
@@ -74,7 +75,9 @@ static int nothing_say(const struct list *list, struct pvb_err *err)
 	if (list->n == 0)
 		return pvb_err_set(err, -ENODEV, "the kernel shows no PCI device in /sys/bus/pci/devices");
 	if (cli->group >= 0 && !cli->gpu && !cli->num_operands)
-		return pvb_err_set(err, -ENODEV, "no device of this host is in an IOMMU group %d: pvebind list shows the groups there are", cli->group);
+		return pvb_err_set(err, -ENODEV,
+				   "no device of this host is in an IOMMU group %d: pvebind list shows the groups there are",
+				   cli->group);
 	if (cli->gpu && cli->group < 0 && !cli->num_operands)
 		return pvb_err_set(err, -ENODEV, "this host has no graphics card: no PCI device is a display controller");
 	return pvb_err_set(err, -ENODEV, "no device is all of what was asked for: leave out one of the conditions");
@@ -175,7 +178,8 @@ static int buses_choose(const struct cli *cli, struct list_buses *buses, size_t 
 		return 0;
 	if (cli->group < 0 && !cli->num_operands)
 		return pvb_err_set(err, -ENODEV, "this host has neither a USB controller nor a USB device");
-	return pvb_err_set(err, -ENODEV, "no USB controller or device of this host is what was asked for: pvebind list --usb shows all");
+	return pvb_err_set(err, -ENODEV,
+			   "no USB controller or device of this host is what was asked for: pvebind list --usb shows all");
 }
 
 static int usb_show(const struct list *list, struct pvb_err *err)

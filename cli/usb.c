@@ -188,8 +188,9 @@ static void whole_judge(const struct list *list, struct list_bus *bus)
 	if (row && row->fn->group < 0)
 		snprintf(bus->against, sizeof(bus->against), "it is in no IOMMU group");
 	else if (row && group_shared(list, row) && !*bus->against)
-		snprintf(bus->against, sizeof(bus->against), "IOMMU group %d has other devices, which would go with it (pvebind list --group %d)",
-			 row->fn->group, row->fn->group);
+		snprintf(bus->against, sizeof(bus->against),
+			 "IOMMU group %d has other devices, which would go with it (pvebind list --group %d)", row->fn->group,
+			 row->fn->group);
 	bus->advised = row && !*bus->against && (timed || bus->n >= SEVERAL);
 	if (bus->advised)
 		snprintf(bus->why, sizeof(bus->why), timed ? "sound, video and wireless devices need their data in time" :

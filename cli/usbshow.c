@@ -44,7 +44,8 @@ static void device_text(const struct list_usb *device)
 	}
 	for (size_t i = 0; i < device->num_vms; i++)
 		printf("            %s%s%s\n", cli_ink(CLI_CYAN), device->vms[i], cli_ink(CLI_PLAIN));
-	printf("            qm set VMID -usbN %s%s\n", list_usb_words(device, words), device->twin ? "   (another has the same id)" : "");
+	printf("            qm set VMID -usbN %s%s\n", list_usb_words(device, words),
+	       device->twin ? "   (another has the same id)" : "");
 }
 
 /* As a whole it is a PCI device as any other. */
@@ -103,7 +104,8 @@ static struct json_object *command_json(const char *option, const char *words)
 
 static struct json_object *device_json(const struct list_usb *device)
 {
-	struct json_object *value = json_object_new_object(), *words = json_object_new_array(), *vms = json_object_new_array();
+	struct json_object *value = json_object_new_object(), *words = json_object_new_array();
+	struct json_object *vms = json_object_new_array();
 	const struct pvb_usb *usb = device->usb;
 	char text[64];
 

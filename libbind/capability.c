@@ -8,6 +8,7 @@
 #define CAPABILITIES_MAX 48                  /* room for no more; a list that is longer is a loop */
 #define EXTENDED_MAX ((4096 - 256) / 8)
 #define HEADER_SIZE 64
+#define HARD_WIRED (PCI_BASE_ADDRESS_SPACE_IO | PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH) /* a BAR's */
 #define REBAR_ENTRY 8                        /* bytes a BAR: capability and control */
 
 struct space {
@@ -57,7 +58,7 @@ static void bars_unassigned_find(const struct space *s, struct pvb_details *d)
 		uint32_t value = space_get(s, PCI_BASE_ADDRESS_0 + 4 * i, 4);
 		bool wide = !(value & PCI_BASE_ADDRESS_SPACE_IO) && value & PCI_BASE_ADDRESS_MEM_TYPE_64;
 
-		if (!bar->present && value & (PCI_BASE_ADDRESS_SPACE_IO | PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH)) {
+		if (!bar->present && value & HARD_WIRED) {
 			bar->present = bar->unassigned = true;
 			bar->io = value & PCI_BASE_ADDRESS_SPACE_IO;
 			bar->is_64bit = wide;

@@ -71,13 +71,18 @@ static void bridge_explain(struct look *l, size_t i, bool others)
 	l->reason->addr = l->members[i]->addr;
 	pvb_addr_format(&l->reason->addr, name);
 	if (d->pcie_type == PVB_PCIE_TO_PCI || d->pcie_type == PVB_PCIE_FROM_PCI || d->pcie_type == PVB_PCIE_NONE)
-		explain(l, PVB_GROUP_CONVENTIONAL, "%s is a bridge to conventional PCI, and nothing behind it can be told apart", name);
+		explain(l, PVB_GROUP_CONVENTIONAL, "%s is a bridge to conventional PCI, and nothing behind it can be told apart",
+			name);
 	else if (d->isolates < 0)
-		explain(l, PVB_GROUP_UNKNOWN, "all behind %s is one group; whether that %s has ACS cannot be read (only root can)", name, word);
+		explain(l, PVB_GROUP_UNKNOWN,
+			"all behind %s is one group; whether that %s has ACS cannot be read (only root can)", name, word);
 	else if (d->isolates > 0)
-		explain(l, PVB_GROUP_UNKNOWN, "all behind %s is one group, although that %s has ACS enabled now: the kernel found it otherwise at boot, or has a quirk for it", name, word);
+		explain(l, PVB_GROUP_UNKNOWN,
+			"all behind %s is one group, although that %s has ACS enabled now: the kernel found it otherwise at boot, or has a quirk for it",
+			name, word);
 	else if (d->has_acs)
-		explain(l, PVB_GROUP_ACS_OFF, "the %s %s does not keep apart what is behind it%s: it has ACS, but that is not enabled", word, name, and);
+		explain(l, PVB_GROUP_ACS_OFF,
+			"the %s %s does not keep apart what is behind it%s: it has ACS, but that is not enabled", word, name, and);
 	else
 		explain(l, PVB_GROUP_NO_ACS, "the %s %s cannot keep apart what is behind it%s: it has no ACS", word, name, and);
 }
@@ -89,7 +94,11 @@ static void slot_explain(struct look *l, const struct pvb_addr *addr, bool known
 	l->reason->has_addr = true;
 	l->reason->addr = *addr;
 	l->reason->addr.fn = PVB_FN_ALL;
-	explain(l, PVB_GROUP_SLOT, known ? "the functions of slot %s have no ACS between them" : "functions of one slot, %s", pvb_addr_format(&l->reason->addr, name));
+	pvb_addr_format(&l->reason->addr, name);
+	if (known)
+		explain(l, PVB_GROUP_SLOT, "the functions of slot %s have no ACS between them", name);
+	else
+		explain(l, PVB_GROUP_SLOT, "they are functions of one slot, %s", name);
 }
 
 void pvb_group_explain(const struct pvb_function *const *members, const struct pvb_details *details, size_t n,
@@ -122,5 +131,6 @@ void pvb_group_explain(const struct pvb_function *const *members, const struct p
 	else if (top < n)
 		bridge_explain(&l, top, tops_differ);
 	else
-		explain(&l, PVB_GROUP_UNKNOWN, "no bridge of the group is above them all: the firmware, the IOMMU or a quirk of the kernel puts them together");
+		explain(&l, PVB_GROUP_UNKNOWN,
+			"no bridge of the group is above them all: the firmware, the IOMMU or a quirk of the kernel puts them together");
 }
