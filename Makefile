@@ -161,7 +161,7 @@ INSTALLED = $(PREFIX)/sbin/pvebind $(PREFIX)/libexec/pvebind/pvebind-hook $(PREF
 	$(LIBDIR)/libpvebind.a $(LIBDIR)/libpvebind.so $(LIBDIR)/libpvebind.so.$(SOVERSION) \
 	$(LIBDIR)/pkgconfig/pvebind.pc \
 	$(PREFIX)/share/man/man8/pvebind.8 $(PREFIX)/share/man/man8/pvebind-hook.8 $(PREFIX)/share/man/man5/pvebind.ini.5 \
-	$(PREFIX)/share/man/man7/pvebind-check.7 $(PREFIX)/share/pvebind/pvebind-guest-check \
+	$(PREFIX)/share/man/man7/pvebind-checks.7 $(PREFIX)/share/pvebind/pvebind-guest-check \
 	$(PREFIX)/share/doc/pvebind/examples/pvebind.ini
 
 install: all ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
@@ -177,7 +177,7 @@ install: all ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/pvebind.pc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 doc/pvebind.8 doc/pvebind-hook.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 doc/pvebind.ini.5
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 doc/pvebind-check.7
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 doc/pvebind-checks.7
 	install -D -m 755 guest/pvebind-guest-check $(DESTDIR)$(PREFIX)/share/pvebind/pvebind-guest-check
 	install -D -m 644 conf/pvebind.ini $(DESTDIR)$(PREFIX)/share/doc/pvebind/examples/pvebind.ini
 

@@ -9,7 +9,7 @@
  *   inventory, firmware …  a chapter of the passthrough guide each: a table of checks
  *   run                    all checks in order
  *
- * A new check is a row in its file's table, a paragraph in doc/pvebind-check.7, and at least three cases in
+ * A new check is a row in its file's table, a paragraph in doc/pvebind-checks.7, and at least three cases in
  * tests/machines: one that it passes, one that it does not, and one without what it looks at.
  */
 #ifndef PVEBIND_CHECK_H

@@ -123,7 +123,7 @@ static void findings_text(const struct check_findings *findings, bool all)
 	for (unsigned layer = 0; layer < sizeof(layer_titles) / sizeof(layer_titles[0]); layer++)
 		layer_text(findings, layer, all, (int)width + 2);
 	printf("\n%u ok, %u unknown, %u warn, %u fail%s\n", counts[CHECK_OK], counts[CHECK_UNKNOWN], counts[CHECK_WARN],
-	       counts[CHECK_FAIL], counts[CHECK_FAIL] + counts[CHECK_WARN] ? "; each is explained in pvebind-check(7)" : "");
+	       counts[CHECK_FAIL], counts[CHECK_FAIL] + counts[CHECK_WARN] ? "; each is explained in pvebind-checks(7)" : "");
 }
 
 /* ---- for programs ---- */
@@ -145,7 +145,7 @@ static struct json_object *finding_json(const struct check_finding *finding)
 	json_object_object_add(value, "where", cli_json_text_or_null(finding->where));
 	json_object_object_add(value, "advice", cli_json_text_or_null(finding->advice));
 	json_object_object_add(value, "commands", commands);
-	json_object_object_add(value, "manual", cli_json_text("pvebind-check(7)"));
+	json_object_object_add(value, "manual", cli_json_text("pvebind-checks(7)"));
 	return value;
 }
 
@@ -282,7 +282,7 @@ const struct cli_command cli_check = {
 	.name = "check",
 	.summary = "Look for what stands in the way of passing devices to VMs",
 	.text = "With VMID: of that VM's devices, its configuration too. Each finding says what was seen, where, and what to do; "
-		"pvebind-check(7) explains each check. The exit status is 1 when something fails.",
+		"pvebind-checks(7) explains each check. The exit status is 1 when something fails.",
 	.operand = CLI_VMID_OPTIONAL,
 	.options = options,
 	.run = check_run,
