@@ -8,7 +8,7 @@
  *   text, blocks → hostpci → vmconf    the VM's own configuration into struct conf_vm
  *   text → mapping                     /etc/pve/mapping/pci.cfg into struct conf_mapping
  *   text → vmstate                     what runs, what is reserved, which node this is
- *   text → storage                     where a snippet's file is, by /etc/pve/storage.cfg
+ *   text, blocks → storage             where a snippet's file is, by /etc/pve/storage.cfg
  *   all of them → wanted → request     struct pvb_request, what libpvebind takes
  *   settings, storage → nextscript     another hookscript, called after ours
  *

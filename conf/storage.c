@@ -5,7 +5,6 @@
 
 #include "conf.h"
 
-#define STORAGE_MAX (1024 * 1024) /* bytes */
 #define LOCAL_PATH "/var/lib/vz"  /* of "local", which there is without an entry too (PVE/Storage.pm) */
 #define LOCAL_CONTENT "backup,iso,vztmpl,images,rootdir,snippets" /* likewise: PVE/Storage.pm's default entry */
 
@@ -63,32 +62,6 @@ static bool mounted_type(const char *type)
 	return false;
 }
 
-/* An indented "KEY VALUE", or "KEY" alone. */
-static void key_parse(struct conf_storage *storage, char *line)
-{
-	size_t n = strcspn(line, " \t");
-	char *value = conf_trim(line + n);
-	bool flag = true;
-
-	if (line[n])
-		line[n] = '\0';
-	/* One that is too long is none: the other storages are good all the same. */
-	if (!strcmp(line, "path") && !conf_copy(storage->path, sizeof(storage->path), value))
-		*storage->path = '\0';
-	if (!strcmp(line, "content-dirs"))
-		content_dirs_parse(storage, value);
-	if (!strcmp(line, "content"))
-		conf_copy(storage->content, sizeof(storage->content), value);
-	if (!strcmp(line, "nodes"))
-		conf_copy(storage->nodes, sizeof(storage->nodes), value);
-	if (*value)
-		conf_bool_parse(value, &flag);
-	if (!strcmp(line, "shared"))
-		storage->shared = flag;
-	if (!strcmp(line, "disable"))
-		storage->disabled = flag;
-}
-
 static struct conf_storage *storage_new(struct storages *storages, const char *type, const char *id, unsigned line)
 {
 	struct conf_storage *more = realloc(storages->list, (storages->n + 1) * sizeof(*more)), *storage;
@@ -104,39 +77,31 @@ static struct conf_storage *storage_new(struct storages *storages, const char *t
 	return storage;
 }
 
-/* "TYPE: ID" at the left edge begins a section; another line there ends the one before. */
-static int header_parse(struct storages *storages, char *line, unsigned number, struct conf_storage **storage)
+static int block_take(struct storages *storages, const struct conf_block *block)
 {
-	char *colon = strchr(line, ':');
+	struct conf_storage *storage = storage_new(storages, block->type, block->id, block->line);
 
-	*storage = NULL;
-	if (!colon)
-		return 0;
-	*colon = '\0';
-	*storage = storage_new(storages, line, conf_trim(colon + 1), number);
-	return *storage ? 0 : -ENOMEM;
-}
+	if (!storage)
+		return -ENOMEM;
+	for (size_t i = 0; i < block->num_pairs; i++) {
+		const char *key = block->pairs[i].key;
+		char *value = block->pairs[i].value;
 
-static int storages_parse(struct storages *storages, char *text, size_t size)
-{
-	struct conf_lines lines = { .next = text, .left = size };
-	struct conf_storage *storage = NULL;
-	int r = 0;
-
-	while (r == 0 && conf_line_next(&lines)) {
-		bool indented = *lines.line == ' ' || *lines.line == '\t';
-		char *line = conf_trim(lines.line);
-
-		if (*line == '#')
-			continue;
-		if (!*line)
-			storage = NULL;
-		else if (!indented)
-			r = header_parse(storages, line, lines.number, &storage);
-		else if (storage)
-			key_parse(storage, line);
+		/* One that is too long is none: the other storages are good all the same. */
+		if (!strcmp(key, "path") && !conf_copy(storage->path, sizeof(storage->path), value))
+			*storage->path = '\0';
+		if (!strcmp(key, "content"))
+			conf_copy(storage->content, sizeof(storage->content), value);
+		if (!strcmp(key, "nodes"))
+			conf_copy(storage->nodes, sizeof(storage->nodes), value);
+		if (!strcmp(key, "shared"))
+			conf_bool_parse(value, &storage->shared);
+		if (!strcmp(key, "disable"))
+			conf_bool_parse(value, &storage->disabled);
+		if (!strcmp(key, "content-dirs"))
+			content_dirs_parse(storage, value);
 	}
-	return r;
+	return 0;
 }
 
 /* What an entry leaves out. */
@@ -165,21 +130,25 @@ static int storages_complete(struct storages *storages)
 int conf_storage_list(struct pvb_ctx *ctx, struct conf_storage **list, size_t *n, struct pvb_err *err)
 {
 	struct storages storages = { .n = 0 };
-	_conf_free_ char *text = NULL;
-	size_t size = 0;
-	int r = pvb_read_file(ctx, CONF_STORAGE_FILE, STORAGE_MAX, &text, &size);
+	struct conf_blocks blocks;
+	int r = conf_blocks_load(ctx, CONF_STORAGE_FILE, &blocks, err);
 
+	if (r == -ENOENT)
+		r = 0;
+	for (size_t i = 0; r == 0 && i < blocks.n; i++)
+		r = block_take(&storages, &blocks.list[i]);
 	if (r == 0)
-		r = storages_parse(&storages, text, size);
-	if (r == 0 || r == -ENOENT)
 		r = storages_complete(&storages);
+	if (r == -ENOMEM)
+		pvb_err_set(err, r, "out of memory");
+	conf_blocks_clear(&blocks);
+	if (r < 0) {
+		free(storages.list);
+		storages = (struct storages){ .n = 0 };
+	}
 	*list = storages.list;
 	*n = storages.n;
-	if (r == 0)
-		return 0;
-	free(storages.list);
-	*list = NULL;
-	return pvb_err_set(err, r, "cannot read " CONF_STORAGE_FILE ": %s", strerror(-r));
+	return r;
 }
 
 static int snippet_path(const struct conf_storage *storage, const char *name, char *path, size_t size, struct pvb_err *err)
