@@ -30,7 +30,7 @@ static int records_remove(struct pvb_session *s, const struct pvb_plan *plan, co
 	int r = 0;
 
 	for (size_t i = 0; i < s->num_devices; i++) {
-		if (failed && failed[i])
+		if (s->devices[i].fd < 0 || (failed && failed[i]))
 			continue;
 		if (pvb_device_holder(s->ctx, &pvb_plan_device(plan, i)->addr, holder, sizeof(holder)) == 0 &&
 		    strcmp(holder, s->name) != 0)
@@ -73,7 +73,8 @@ static void list_add(char *list, size_t size, const struct pvb_addr *addr)
 	snprintf(list + used, size - used, "%s%s", used ? ", " : "", pvb_addr_format(addr, text));
 }
 
-/* What was on vfio before the lend has not moved: it is where it was, which is not home. */
+/* What was on vfio before the lend has not moved: it is where it was, which is not home. What came home earlier was said
+ * then. */
 static void home_say(const struct pvb_session *s, const struct pvb_plan *plan)
 {
 	char home[400] = "", stays[400] = "";
@@ -81,12 +82,15 @@ static void home_say(const struct pvb_session *s, const struct pvb_plan *plan)
 	for (size_t i = 0; i < pvb_plan_num_devices(plan); i++) {
 		const struct pvb_home *device = pvb_plan_device(plan, i);
 
-		list_add(device->stays ? stays : home, sizeof(home), &device->addr);
+		if (s->devices[i].fd >= 0)
+			list_add(device->stays ? stays : home, sizeof(home), &device->addr);
 	}
 	if (*stays)
 		pvb_log(s->ctx, PVB_NOTICE, "%s: %s stays on vfio, where it was before", s->label, stays);
-	if (*home || !*stays)
+	if (*home)
 		pvb_log(s->ctx, PVB_NOTICE, "%s: %s home again (%lld ms)", s->label, home, pvb_session_elapsed_ms(s));
+	else if (!*stays)
+		pvb_log(s->ctx, PVB_NOTICE, "%s: the rest is home as well (%lld ms)", s->label, pvb_session_elapsed_ms(s));
 }
 
 /* The plan that counts is made when the devices are locked: until then a worker that outlived its hook may do one more

@@ -112,7 +112,8 @@ static int thing_lock(struct pvb_session *s, const struct pvb_addr *addr, bool h
 }
 
 /* The plan's devices come in address order: every lend takes its locks in that order. The host's part is only this lend's;
- * a reset by hand has none. */
+ * a reset by hand has none. What came home before the rest may be another lend's by now: nothing is to be done to it, and
+ * nobody who works on it is waited for. */
 int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan, bool home, struct pvb_err *err)
 {
 	size_t n = pvb_plan_num_devices(plan);
@@ -124,7 +125,10 @@ int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan,
 		return pvb_err_set(err, -ENOMEM, "out of memory");
 	r = *s->name ? thing_lock(s, NULL, home, &s->host, err) : 0;
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = thing_lock(s, &pvb_plan_device(plan, i)->addr, home, &s->devices[i], err);
+		if (home && !pvb_lend_has(s->ctx, &plan->journal.lend, i))
+			s->devices[i].fd = -1;
+		else
+			r = thing_lock(s, &pvb_plan_device(plan, i)->addr, home, &s->devices[i], err);
 		s->lock_fds[i] = s->devices[i].fd;
 		s->num_devices += r == 0;
 	}
