@@ -57,7 +57,8 @@ static int reset_refuse(struct pvb_ctx *ctx, const struct pvb_snapshot *snapshot
 	return 0;
 }
 
-static int reset_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, bool dry_run, struct pvb_err *err)
+/* lock_fds: a worker that hangs in its reset keeps its device's lock when we are killed. */
+static int reset_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, const int *lock_fds, bool dry_run, struct pvb_err *err)
 {
 	_cleanup_close_ int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC); /* a reset has no way home to journal */
 	char words[256];
@@ -66,7 +67,7 @@ static int reset_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, bool dr
 		pvb_log(ctx, PVB_NOTICE, "would: %s", pvb_op_describe(plan, pvb_plan_get(plan, i), words, sizeof(words)));
 	if (dry_run)
 		return 0;
-	return pvb_apply(ctx, plan, nothing, NULL, pvb_now_ns() + PVB_LOCK_WAIT_NS, NULL, err);
+	return pvb_apply(ctx, plan, nothing, lock_fds, pvb_now_ns() + PVB_LOCK_WAIT_NS, NULL, err);
 }
 
 int pvb_reset(struct pvb_ctx *ctx, const struct pvb_addr *addr, const char *methods, bool dry_run, struct pvb_err *err)
@@ -89,10 +90,15 @@ int pvb_reset(struct pvb_ctx *ctx, const struct pvb_addr *addr, const char *meth
 		r = pvb_state_dir(ctx, err);
 	if (r == 0 && !dry_run)
 		r = pvb_session_lock_devices(&s, &plan, false, err);
+	if (r == 0 && !dry_run) { /* who had the locks until now may have changed what is looked at next */
+		pvb_snapshot_free(snapshot);
+		snapshot = NULL;
+		r = pvb_snapshot_take(ctx, addr, 1, 0, &snapshot, err);
+	}
 	if (r == 0)
 		r = reset_refuse(ctx, snapshot, err);
 	if (r == 0)
-		r = reset_apply(ctx, &plan, dry_run, err);
+		r = reset_apply(ctx, &plan, s.lock_fds, dry_run, err);
 	pvb_session_close(&s);
 	free(plan.journal.lend.devices);
 	free(plan.journal.ops);

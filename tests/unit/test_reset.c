@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Resets: of one function by chosen methods, of a slot by its bridge. VFIO's is for the test bed. */
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "host.h"
 
 #define GPU "0000:01:00.0"
@@ -225,6 +228,44 @@ static void failed_bridge_is_told(void **state)
 	assert_has(h->err.text, AUDIO " has fallen off the bus by its reset");
 }
 
+/* Whether it has a child. */
+static bool has_worker(pid_t pid)
+{
+	char path[64], line[64];
+	FILE *f;
+	bool has;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	f = fopen(path, "re");
+	has = f && fgets(line, sizeof(line), f);
+	if (f)
+		fclose(f);
+	return has;
+}
+
+/* Killed during a reset: who resets, lends or returns next finds the device locked until the kernel is through. */
+static void by_hand_keeps_the_lock(void **state)
+{
+	struct host *h = *state;
+	struct pvb_addr addr = addr_of(NIC);
+	pid_t pid;
+
+	nic_add(h);
+	ft_remove(h->t, "sys/bus/pci/devices/" NIC "/driver");
+	ft_fault(h->t, "*" NIC "/reset * slow=3000");
+	pid = fork();
+	if (pid == 0)
+		_exit(pvb_reset(h->ctx, &addr, "auto", false, &h->err) != 0);
+	for (int i = 0; i < 1000 && !has_worker(pid); i++)
+		usleep(10000);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_true(pvb_record_locked(h->ctx, NIC));
+	ft_faults_clear(h->t);
+	assert_int_equal(pvb_reset(h->ctx, &addr, "auto", false, &h->err), 0);
+	assert_int_equal(ft_writes(h->t), 2);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, host_setup, host_teardown)
 
 int main(int argc, char **argv)
@@ -244,6 +285,7 @@ int main(int argc, char **argv)
 		TEST(it_must_be_below_the_bridge),
 		TEST(without_a_bridge_there_is_no_way),
 		TEST(failed_bridge_is_told),
+		TEST(by_hand_keeps_the_lock),
 	};
 
 	(void)argc;
