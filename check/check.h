@@ -115,6 +115,7 @@ struct check_run {
 	const struct check *check;    /* that runs now */
 	bool has_addr;
 	struct pvb_addr addr;         /* its device */
+	char *advised[CONF_HOSTPCI_MAX]; /* vm.c's: hostpci lines with all that was advised so far; malloced; NULL: nothing */
 	struct guest *guest;          /* guest.c's: what was asked inside the VM; malloced; NULL: nothing yet */
 };
 

@@ -44,5 +44,7 @@ void check_run_clear(struct check_run *run)
 {
 	check_findings_clear(&run->findings);
 	guest_clear(run);
+	for (unsigned i = 0; i < CONF_HOSTPCI_MAX; i++)
+		free(run->advised[i]);
 	check_host_clear(&run->host);
 }

@@ -212,12 +212,19 @@ char *vm_quote(const char *text)
 	return buf;
 }
 
-static void hostpci_command(struct check_run *run, unsigned i, const char *value)
+/* Each command sets the whole line, so that each has in it what was advised before: who copies all of them in order
+ * loses none. value is malloced. */
+static void hostpci_command(struct check_run *run, unsigned i, char *value)
 {
-	_conf_free_ char *quoted = vm_quote(value);
+	_conf_free_ char *quoted = value ? vm_quote(value) : NULL;
 
-	if (quoted)
-		check_command(run, "qm set %u --hostpci%u %s", run->host.vmid, i, quoted);
+	if (!quoted) {
+		free(value);
+		return;
+	}
+	free(run->advised[i]);
+	run->advised[i] = value;
+	check_command(run, "qm set %u --hostpci%u %s", run->host.vmid, i, quoted);
 }
 
 /* A part of the value after what is in buf already. */
@@ -236,11 +243,12 @@ static bool is_host(const char *key)
 }
 
 /* The line's value with one option, or (key NULL) its host, replaced: malloced; NULL without memory. */
-static char *hostpci_rewrite(const struct conf_hostpci *hostpci, const char *key, const char *value)
+static char *hostpci_rewrite(const struct check_run *run, unsigned i, const char *key, const char *value)
 {
-	size_t size = strlen(hostpci->text) * 2 + (key ? strlen(key) : 0) + (value ? strlen(value) : 0) + 8;
+	const char *now = run->advised[i] ? run->advised[i] : run->host.vm.hostpci[i].text;
+	size_t size = strlen(now) * 2 + (key ? strlen(key) : 0) + (value ? strlen(value) : 0) + 8;
 	char *text = calloc(1, size), *name, *part;
-	_conf_free_ char *copy = strdup(hostpci->text);
+	_conf_free_ char *copy = strdup(now);
 	char *rest = copy;
 
 	if (!text || !copy) {
@@ -259,18 +267,12 @@ static char *hostpci_rewrite(const struct conf_hostpci *hostpci, const char *key
 
 void vm_advise_option(struct check_run *run, unsigned i, const char *key, const char *value)
 {
-	_conf_free_ char *text = hostpci_rewrite(&run->host.vm.hostpci[i], key, value);
-
-	if (text)
-		hostpci_command(run, i, text);
+	hostpci_command(run, i, hostpci_rewrite(run, i, key, value));
 }
 
 void vm_advise_host(struct check_run *run, unsigned i, const char *host)
 {
-	_conf_free_ char *text = hostpci_rewrite(&run->host.vm.hostpci[i], NULL, host);
-
-	if (text)
-		hostpci_command(run, i, text);
+	hostpci_command(run, i, hostpci_rewrite(run, i, NULL, host));
 }
 
 /* ---- what Proxmox VE knows ---- */

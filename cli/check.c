@@ -63,8 +63,8 @@ static void passed_text(const struct check_findings *findings, enum check_layer 
 
 		if (finding->check->layer != layer || finding->verdict != CHECK_OK || finding->check == before)
 			continue;
+		fprintf(out, "%s%s", before ? " " : "", finding->check->id);
 		before = finding->check;
-		fprintf(out, "%s ", before->id);
 	}
 	if (!out || fclose(out) != 0 || !*names) {
 		free(names);

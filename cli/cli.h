@@ -153,6 +153,10 @@ bool cli_needs_recovery(const struct pvb_lend *lend);
 
 enum front_status cli_plan_show(struct cli *cli);
 
+/* ---- setupvm.c, for `setup` ------------------------------------------------------------- */
+
+enum front_status cli_setup_vm(struct cli *cli);
+
 /* ---- args.c ---------------------------------------------------------------------------- */
 
 /* Fill *cli from the command line. --help and --version end the program. -EINVAL: *err says what is wrong. */
