@@ -46,6 +46,9 @@ struct conf_at {
 /* "FILE:LINE: …" into *err; returns -EINVAL, so that a fault is one line. */
 int conf_at_error(const struct conf_at *at, struct pvb_err *err, const char *fmt, ...) PVB_PRINTF(3, 4);
 
+/* "/etc/default/grub:9" into buf, which is returned. line 0: none. */
+const char *conf_place(char *buf, size_t size, const char *file, unsigned line);
+
 /* Walks a text line by line and cuts it up meanwhile: "\n" and "\r\n" become NULs. Start with
  * { .next = text, .left = size }; text[size] must be a NUL, as pvb_read_file() gives it. */
 struct conf_lines {
@@ -323,6 +326,24 @@ int conf_vm_load(struct pvb_ctx *ctx, unsigned vmid, const char *node, struct co
 /* The same from memory: text is cut up, text[size] must be a NUL; vm->file must be set. */
 int conf_vm_parse(struct conf_vm *vm, char *text, size_t size, struct pvb_err *err) PVB_MUST_CHECK;
 void conf_vm_clear(struct conf_vm *vm);
+
+/* ---- container.c: /etc/pve/lxc/ID.conf ------------------------------------------------ */
+
+struct conf_node {
+	char *path; /* "/dev/dri/renderD128"; malloced */
+	unsigned line;
+};
+struct conf_container {
+	unsigned id;
+	char file[64];           /* "/etc/pve/lxc/105.conf" */
+	struct conf_node *nodes; /* without which it does not start (devN, lxc.mount.entry); malloced */
+	size_t num_nodes;
+};
+/* Whether the number is a container's of this node. */
+bool conf_container_is(const struct pvb_ctx *ctx, unsigned id);
+/* Its current part; what is malformed is Proxmox VE's to refuse. Free with conf_container_clear(), after a failure too. */
+int conf_container_load(struct pvb_ctx *ctx, unsigned id, struct conf_container *ct, struct pvb_err *err) PVB_MUST_CHECK;
+void conf_container_clear(struct conf_container *ct);
 
 /* ---- mapping.c: /etc/pve/mapping/pci.cfg ------------------------------------------ */
 

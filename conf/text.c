@@ -187,3 +187,12 @@ void conf_notes_clear(struct conf_notes *notes)
 	free(notes->list);
 	*notes = (struct conf_notes){ .n = 0 };
 }
+
+const char *conf_place(char *buf, size_t size, const char *file, unsigned line)
+{
+	if (line)
+		snprintf(buf, size, "%s:%u", file, line);
+	else
+		snprintf(buf, size, "%s", file);
+	return buf;
+}

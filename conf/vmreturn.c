@@ -90,20 +90,6 @@ static bool stop_confirm(void *data, const struct pvb_lend *lend, unsigned *flag
 	return true;
 }
 
-/* "0000:01:00.0, 0000:01:00.1": those that are not home yet. */
-static const char *devices_text(struct pvb_ctx *ctx, const struct pvb_lend *lend, char *buf, size_t size)
-{
-	char addr[PVB_ADDR_MAX];
-	size_t used = 0;
-
-	*buf = '\0';
-	for (size_t i = 0; i < lend->num_devices && used < size; i++)
-		if (pvb_lend_has(ctx, lend, i))
-			used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? ", " : "",
-						 pvb_addr_format(&lend->devices[i].addr, addr));
-	return buf;
-}
-
 static bool guard_confirm(void *data, const struct pvb_lend *lend, unsigned *flags)
 {
 	struct asker *a = data;
@@ -116,7 +102,7 @@ static bool guard_confirm(void *data, const struct pvb_lend *lend, unsigned *fla
 	 * home whatever the flags. */
 	*flags = a->why == VMGUARD_ENDED ? stop_flags(a->front, a->vmid, lend) : 0;
 	pvb_log(a->front->ctx, PVB_WARNING, "VM %u: %s: taking back %s", a->vmid, vmguard_why_text(a->why),
-		devices_text(a->front->ctx, lend, list, sizeof(list)));
+		pvb_lend_devices(a->front->ctx, lend, list, sizeof(list)));
 	return true;
 }
 

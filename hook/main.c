@@ -3,6 +3,7 @@
 #include <argp.h>
 #include <string.h>
 
+#include "container.h"
 #include "seed.h"
 
 const char *argp_program_version = "pvebind-hook " PVB_VERSION;
@@ -210,6 +211,8 @@ int main(int argc, char **argv)
 		status = front_fail(&args.front, &err, FRONT_USAGE);
 	else if (args.guard)
 		status = guard_ask(&args.front, vmid, &args);
+	else if (conf_container_is(args.front.ctx, vmid))
+		status = container_phase(&args.front, vmid, args.phase);
 	else
 		status = phase_run(&args.front, vmid, args.phase);
 	front_close(&args.front);

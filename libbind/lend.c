@@ -75,6 +75,19 @@ bool pvb_lend_has(struct pvb_ctx *ctx, const struct pvb_lend *lend, size_t i)
 	return pvb_device_holder(ctx, &lend->devices[i].addr, holder, sizeof(holder)) == 0 && !strcmp(holder, lend->name);
 }
 
+const char *pvb_lend_devices(struct pvb_ctx *ctx, const struct pvb_lend *lend, char *buf, size_t size)
+{
+	char addr[PVB_ADDR_MAX];
+	size_t used = 0;
+
+	*buf = '\0';
+	for (size_t i = 0; i < lend->num_devices && used < size; i++)
+		if (pvb_lend_has(ctx, lend, i))
+			used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? ", " : "",
+						 pvb_addr_format(&lend->devices[i].addr, addr));
+	return buf;
+}
+
 /* Who hangs in a slot's reset has its groups open, and would be waited for in vain: marked as stuck, or, when his hook
  * was killed, only known by the device's lock. lock_fds: those that we have ourselves. */
 static bool group_counts(struct pvb_ctx *ctx, const struct pvb_lend *lend, const int *lock_fds, size_t i)

@@ -631,6 +631,8 @@ int pvb_lend_read(struct pvb_ctx *ctx, const char *name, struct pvb_lend *lend, 
 void pvb_lend_clear(struct pvb_lend *lend);
 /* Whether device i is still this lend's. Where some came home and others did not, those that did may be another's by now. */
 bool pvb_lend_has(struct pvb_ctx *ctx, const struct pvb_lend *lend, size_t i);
+/* "0000:01:00.0, 0000:01:00.1" into buf, which is returned: the devices that are still this lend's. */
+const char *pvb_lend_devices(struct pvb_ctx *ctx, const struct pvb_lend *lend, char *buf, size_t size);
 /* Names of all lends, a malloced array of malloced strings, NULL at its end. */
 int pvb_lend_names(struct pvb_ctx *ctx, char ***names, struct pvb_err *err) PVB_MUST_CHECK;
 /* Whose the device is now: the name of a lend into buf, or -ENOENT. */

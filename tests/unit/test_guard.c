@@ -2,67 +2,14 @@
 /* The guard's process, and the hook's beside it ($PVEBIND's, else build/'s), on a fake kernel. What it decides: test_vmguard.c. */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 
 #include "../../conf/front.h"
-#include "host.h"
+#include "hookrun.h"
 
 #define LOCK "run/lock/qemu-server/lock-100.conf"
 #define JOURNAL "run/pvebind/100.journal"
-
-static char out[65536]; /* what the last hook or guard said */
-
-/* "build/pvebind-guard" */
-static const char *beside(const char *program)
-{
-	static char path[512];
-	const char *command = getenv("PVEBIND");
-	char copy[400];
-
-	snprintf(copy, sizeof(copy), "%s", command ? command : "build/pvebind");
-	snprintf(path, sizeof(path), "%s/%s", dirname(copy), program);
-	return path;
-}
-
-static pid_t start(struct host *h, const char *program, const char *first, const char *second, int to)
-{
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	dup2(to, 1);
-	dup2(to, 2);
-	execl(beside(program), program, "--root", h->t->path, first, second, NULL);
-	_exit(127);
-}
-
-static int ended(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static int run(struct host *h, const char *program, const char *first, const char *second)
-{
-	int to = memfd_create("out", MFD_CLOEXEC), status = ended(start(h, program, first, second, to));
-	ssize_t n = pread(to, out, sizeof(out) - 1, 0);
-
-	out[n > 0 ? n : 0] = '\0';
-	close(to);
-	return status;
-}
-
-static void gives(int got, int want)
-{
-	if (got != want)
-		fail_msg("ended with %d, not %d: %s", got, want, out);
-}
 
 /* Until it is so: a test may poll. */
 #define wait_until(what)                                                   \
