@@ -75,7 +75,7 @@ static int nvme_subsystem_walk(struct walk *w, const char *subsystem, const char
 		r = pvb_format(path, sizeof(path), "%s/%s", base, controller);
 	if (r < 0 || !pvb_sysfs_exists(w->ctx, path))
 		return r;
-	r = pvb_sysfs_list(w->ctx, base, &names);
+	r = pvb_sysfs_dirs(w->ctx, base, &names);
 	for (char **name = names; r == 0 && *name; name++) {
 		if (name_is_barren(*name))
 			continue;
@@ -120,9 +120,8 @@ static int dir_note(struct walk *w, const char *path, unsigned depth)
 static int dir_walk(struct walk *w, const char *path, unsigned depth)
 {
 	_cleanup_strv_ char **names = NULL;
-	char child[PVB_PATH_MAX], target[PVB_PATH_MAX];
-	/* Listed before it is known to be no link: most entries are plain attributes, and done with by this. */
-	int r = depth > DEPTH_MAX ? -ELOOP : pvb_sysfs_list(w->ctx, path, &names);
+	char child[PVB_PATH_MAX];
+	int r = depth > DEPTH_MAX ? -ELOOP : pvb_sysfs_dirs(w->ctx, path, &names);
 
 	if (r == -ENOTDIR || r == -ENOMEM)
 		return r == -ENOMEM ? r : 0;
@@ -130,8 +129,6 @@ static int dir_walk(struct walk *w, const char *path, unsigned depth)
 		pvb_uses_add(&w->unread, "/%s cannot be looked into (%s)", path, strerror(-r));
 		return 0;
 	}
-	if (!*names || (depth > 0 && pvb_sysfs_link_target(w->ctx, path, target, sizeof(target)) != -EINVAL))
-		return 0;
 	r = dir_note(w, path, depth);
 	for (char **name = names; r == 0 && *name; name++) {
 		if (name_is_barren(*name) || pvb_name_is_apart(w->fn, *name))

@@ -34,6 +34,25 @@ static int release_read(const struct pvb_ctx *ctx, char *release, size_t size)
 	return pvb_format(release, size, "%s", kernel.release);
 }
 
+/*
+ * libkmod reads modprobe.d as it opens, before one can give it a log function, and says of each bad line what nobody asked for
+ * ("ignoring bad line"), to stderr; pvb_modconf_read() knows them. Only this variable hushes it, as long as nobody has set it.
+ */
+static struct kmod_ctx *kmod_new_quiet(const char *modules, const char *const *configs)
+{
+	bool hush = !getenv("KMOD_LOG");
+	struct kmod_ctx *kmod;
+
+	if (hush)
+		setenv("KMOD_LOG", "0", 0);
+	kmod = kmod_new(modules, configs);
+	if (hush)
+		unsetenv("KMOD_LOG");
+	if (kmod && hush)
+		kmod_set_log_priority(kmod, LOG_ERR); /* its default, for kmod_say() */
+	return kmod;
+}
+
 /* Under another root: that root's modules, of the kernel that runs, and its modprobe.d. */
 static struct kmod_ctx *kmod_open(const struct pvb_ctx *ctx)
 {
@@ -42,7 +61,7 @@ static struct kmod_ctx *kmod_open(const struct pvb_ctx *ctx)
 	const char *configs[ARRAY_SIZE(folders) + 1] = { NULL };
 
 	if (ctx->real_root)
-		return kmod_new(NULL, NULL);
+		return kmod_new_quiet(NULL, NULL);
 	if (release_read(ctx, release, sizeof(release)) < 0 ||
 	    pvb_format(modules, sizeof(modules), "%s/lib/modules/%s", ctx->root, release) < 0)
 		return NULL;
@@ -51,7 +70,7 @@ static struct kmod_ctx *kmod_open(const struct pvb_ctx *ctx)
 			return NULL;
 		configs[i] = paths[i];
 	}
-	return kmod_new(modules, configs);
+	return kmod_new_quiet(modules, configs);
 }
 
 static void kmod_done(struct pvb_ctx *ctx)

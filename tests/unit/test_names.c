@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names from pci.ids, and modules: what can be said of both without touching the machine. */
+#include <dlfcn.h>
 #include <pci/pci.h>
 
 #include "../../libbind/ids.h"
@@ -181,7 +182,9 @@ static void loaded_modules_are_seen(void **state)
 	assert_false(loaded);
 	ft_mkdir(h->t, "sys/module/pcieport"); /* built in: no initstate */
 	assert_int_equal(pvb_module_load(h->ctx, "pcieport", NULL, &h->err), 0);
-	assert_null(h->ctx->kmod); /* libkmod was not asked for any of it */
+	/* libkmod was not asked for any of it, nor is it linked */
+	assert_null(h->ctx->kmod);
+	assert_null(dlopen("libkmod.so.2", RTLD_LAZY | RTLD_NOLOAD));
 }
 
 static void missing_modules_are_told(void **state)
