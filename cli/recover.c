@@ -74,6 +74,7 @@ static enum front_status recover_run(struct cli *cli)
 		return dry_run(cli, cli->vmid ? name : NULL);
 	if (front_catch_signals(&cli->front, &err) < 0)
 		return front_fail(&cli->front, &err, FRONT_REFUSED);
+	cli->front.vmid = cli->vmid;
 	/* What could not be recovered is not home. */
 	if (pvb_recover(cli->front.ctx, cli->vmid ? name : NULL, &recovered, &err) < 0)
 		return front_fail(&cli->front, &err, FRONT_ATTENTION);

@@ -11,6 +11,10 @@
  *   text, blocks → storage             where a snippet's file is, by /etc/pve/storage.cfg
  *   all of them → wanted → request     struct pvb_request, what libpvebind takes
  *   settings, storage → nextscript     another hookscript, called after ours
+ * With a header of their own, for check and setup:
+ *   parameter → configured, grub → bootloader   which file the kernel command line comes from, and what it says
+ *   journald                           an entry of the system's log
+ *   platform, kernels, modconf, modulelist, initramfs   processor and kernel options; installed kernels; modprobe.d; modules to load
  *
  * Conventions, as in libpvebind
  * - 0 or -errno; a function with a struct pvb_err fills it with one sentence: what,
@@ -395,7 +399,7 @@ bool conf_vmstate_locked(const struct pvb_ctx *ctx, unsigned vmid);
 unsigned conf_vmstate_reserved(const struct pvb_ctx *ctx, const struct pvb_addr *addr, unsigned vmid);
 /* Whether the host is going down. Only the real machine ("/") with systemd can be; asks `systemctl
  * is-system-running` for "stopping" (a second at most), since systemd leaves no file that says so:
- * /run/systemd/shutdown/scheduled is about later, /run/nologin is there during boot too. */
+ * /run/systemd/shutdown/scheduled is about later, and /run/nologin, there during boot too, decides only when it is silent. */
 bool conf_vmstate_shutting_down(const struct pvb_ctx *ctx);
 /* A pvb_identify_fn, data being the struct pvb_ctx *: "VM 101" for a QEMU of Proxmox VE's. */
 bool conf_vmstate_identify(void *data, int pid, char *buf, size_t size);

@@ -29,13 +29,16 @@ struct front {
 	FILE *errors;              /* where errors and warnings go; NULL: to out */
 	bool looking;              /* nothing is done, so nothing is for the system's log */
 	bool verbose;              /* debug lines too */
+	unsigned vmid;             /* whose lend it is about; 0: no one VM's */
+	int journald;              /* 0: not opened yet; -1: there is none */
+	unsigned told;             /* kinds of events that were told, a bit each */
 	/* Start a guard: the VM's lend has begun, and settings.guard says so. NULL: nobody watches (by hand). Must not block. */
 	void (*begun)(struct front *front, unsigned vmid, uint64_t generation);
 	char error[512];           /* the last that was said */
 };
 
-/* Open the context; lines go to front->out, each at once, and on the real machine to the system's log
- * (identifier "pvebind") too. Pipes that nobody reads end nothing (SIGPIPE ignored). */
+/* Open the context; lines go to front->out, each at once, and to the system's log too, with the fields of pvebind(8), LOG.
+ * Pipes that nobody reads end nothing (SIGPIPE ignored). */
 int front_open(struct front *front, struct pvb_err *err) PVB_MUST_CHECK;
 void front_close(struct front *front);
 /* Say the error, and give the exit status: FRONT_ATTENTION for PVB_EATTENTION, else fallback. */

@@ -106,6 +106,7 @@ enum front_status front_lend(struct front *front, unsigned vmid)
 	struct pvb_err err = { .code = 0 };
 	enum front_status status;
 
+	front->vmid = vmid;
 	if (conf_vmstate_pid(front->ctx, vmid)) {
 		pvb_log(front->ctx, PVB_NOTICE, "VM %u runs already, nothing to lend", vmid);
 		return FRONT_DONE;

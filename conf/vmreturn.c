@@ -78,8 +78,10 @@ static bool stop_confirm(void *data, const struct pvb_lend *lend, unsigned *flag
 	struct asker *a = data;
 
 	if (conf_vmstate_pid(a->front->ctx, a->vmid)) {
-		pvb_log(a->front->ctx, a->stop ? PVB_NOTICE : PVB_ERROR, "VM %u is running%s, nothing is taken back%s", a->vmid,
-			a->stop ? " (again)" : "", a->stop ? "" : ": stop it first");
+		pvb_tell(a->front->ctx, a->stop ? PVB_NOTICE : PVB_ERROR,
+			 &(struct pvb_event){ .kind = a->stop ? PVB_EVENT_NONE : PVB_EVENT_REFUSED },
+			 "VM %u is running%s, nothing is taken back%s", a->vmid, a->stop ? " (again)" : "",
+			 a->stop ? "" : ": stop it first");
 		a->refused = !a->stop;
 		return false;
 	}
@@ -93,6 +95,7 @@ static bool stop_confirm(void *data, const struct pvb_lend *lend, unsigned *flag
 static bool guard_confirm(void *data, const struct pvb_lend *lend, unsigned *flags)
 {
 	struct asker *a = data;
+	struct pvb_event event = { .kind = PVB_EVENT_RECOVER, .generation = lend->generation };
 	char list[400];
 
 	if (!vmguard_confirm(lend, a->generation, a->why) || conf_vmstate_qemu(a->front->ctx, a->vmid, lend->borrower_pid) ||
@@ -100,9 +103,9 @@ static bool guard_confirm(void *data, const struct pvb_lend *lend, unsigned *fla
 		return false;
 	/* A VM that ran has ended as if by post-stop. A failed start is a stop, too: on-stop counts. What is half-way goes
 	 * home whatever the flags. */
-	*flags = a->why == VMGUARD_ENDED ? stop_flags(a->front, a->vmid, lend) : 0;
-	pvb_log(a->front->ctx, PVB_WARNING, "VM %u: %s: taking back %s", a->vmid, vmguard_why_text(a->why),
-		pvb_lend_devices(a->front->ctx, lend, list, sizeof(list)));
+	*flags = (a->why == VMGUARD_ENDED ? stop_flags(a->front, a->vmid, lend) : 0) | PVB_RETURN_SAID;
+	event.devices = pvb_lend_devices(a->front->ctx, lend, list, sizeof(list));
+	pvb_tell(a->front->ctx, PVB_WARNING, &event, "VM %u: %s: taking back %s", a->vmid, vmguard_why_text(a->why), list);
 	return true;
 }
 
@@ -115,9 +118,9 @@ static enum front_status unfinished(struct front *front, unsigned vmid, bool sto
 
 	if (!stop || !late || !vmguard_file_look(front->ctx, vmid, NULL))
 		return front_fail(front, err, FRONT_ATTENTION);
-	pvb_log(front->ctx, PVB_NOTICE, "VM %u: %s; the guard will finish", vmid,
-		err->code == -EINPROGRESS ? "the time is over while its devices are on their way home"
-					  : "its devices are not let go of yet");
+	pvb_tell(front->ctx, PVB_NOTICE, &(struct pvb_event){ .kind = PVB_EVENT_LATE }, "VM %u: %s; the guard will finish", vmid,
+		 err->code == -EINPROGRESS ? "the time is over while its devices are on their way home"
+					   : "its devices are not let go of yet");
 	return FRONT_DONE;
 }
 
@@ -130,6 +133,7 @@ enum front_status front_return(struct front *front, unsigned vmid, bool stop)
 	char name[16];
 	int r;
 
+	front->vmid = vmid;
 	snprintf(name, sizeof(name), "%u", vmid);
 	r = pvb_lend_read(front->ctx, name, &lend, &err);
 	pvb_lend_clear(&lend);
@@ -155,6 +159,7 @@ enum front_status front_guard(struct front *front, unsigned vmid, uint64_t gener
 	char name[16];
 	int r;
 
+	front->vmid = vmid;
 	snprintf(name, sizeof(name), "%u", vmid);
 	r = pvb_return_confirmed(front->ctx, name, guard_confirm, &asker, &err);
 	if (r == 0)

@@ -328,6 +328,7 @@ bool conf_vmstate_shutting_down(const struct pvb_ctx *ctx)
 	_conf_close_ int booted = pvb_open(ctx, "run/systemd/system", O_PATH | O_DIRECTORY); /* sd_booted(3) */
 	struct pollfd wait = { .events = POLLIN };
 	char word[32] = "";
+	bool silent;
 	pid_t pid;
 
 	if (booted < 0)
@@ -335,9 +336,12 @@ bool conf_vmstate_shutting_down(const struct pvb_ctx *ctx)
 	wait.fd = systemctl_start(pvb_ctx_root(ctx), &pid);
 	if (wait.fd < 0)
 		return false;
-	if (poll(&wait, 1, SYSTEMCTL_MS) != 1 || read(wait.fd, word, sizeof(word) - 1) < 0)
+	silent = poll(&wait, 1, SYSTEMCTL_MS) != 1 || read(wait.fd, word, sizeof(word) - 1) < 0;
+	if (silent)
 		kill(pid, SIGKILL);
 	close(wait.fd);
 	systemctl_end(pid);
-	return !strncmp(word, "stopping", 8);
+	/* A host under load: what forbids logins, from the beginning of a shutdown on, stands for its answer. While it boots
+	 * that is there as well, but is gone before Proxmox VE starts VMs (both are systemd-user-sessions.service's doing). */
+	return silent ? pvb_sysfs_exists(ctx, "run/nologin") : !strncmp(word, "stopping", 8);
 }

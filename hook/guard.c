@@ -252,8 +252,8 @@ static int hook_run(struct guard *g, enum vmguard_why why)
 	if (r == 0)
 		r = posix_spawn(&pid, path, NULL, NULL, argv, environ);
 	if (r != 0) {
-		pvb_log(g->front.ctx, PVB_ERROR, "VM %u: %s, but its guard cannot run %s: %s", g->vmid, vmguard_why_text(why), path,
-			strerror(r));
+		pvb_tell(g->front.ctx, PVB_ERROR, &(struct pvb_event){ .kind = PVB_EVENT_NOT_HOME },
+			 "VM %u: %s, but its guard cannot run %s: %s", g->vmid, vmguard_why_text(why), path, strerror(r));
 		return -1;
 	}
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -410,6 +410,7 @@ int main(int argc, char **argv)
 		pvb_err_set(&err, -EINVAL, "'%.40s' is no generation of a lend", args.generation);
 		status = front_fail(&guard.front, &err, FRONT_USAGE);
 	} else {
+		guard.front.vmid = guard.vmid;
 		snprintf(guard.name, sizeof(guard.name), "%u", guard.vmid);
 		status = guard_run(&guard);
 	}

@@ -121,6 +121,7 @@ static enum front_status phase_run(struct front *front, unsigned vmid, const cha
 	char next[CONF_NEXT_MAX] = "";
 	enum front_status status;
 
+	front->vmid = vmid;
 	pvb_ctx_set_start(front->ctx);
 	if (!first)
 		next_recall(front, vmid, phase, next);

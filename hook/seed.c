@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <syslog.h>
 
 #include "seed.h"
 
@@ -75,7 +74,6 @@ static void leave_all(void)
 	int null;
 
 	setsid();
-	closelog();
 	close_range(0, ~0U, 0);
 	null = open("/dev/null", O_RDWR);
 	if (null < 0 || dup(null) < 0 || dup(null) < 0 || chdir("/") < 0)
@@ -104,6 +102,18 @@ static bool unit_start(struct seed *seed)
 	return status == 0;
 }
 
+/* Nothing is open any more but /dev/null: for the system's log alone. */
+static void unit_missed(const struct seed *seed)
+{
+	struct front front = { .root = seed->root, .out = stdout, .vmid = (unsigned)strtoul(seed->vmid, NULL, 10) };
+	struct pvb_err ignored;
+
+	if (front_open(&front, &ignored) < 0)
+		return;
+	pvb_log(front.ctx, PVB_WARNING, "VM %s: systemd did not start its guard's unit; the guard is a process of its own", seed->vmid);
+	front_close(&front);
+}
+
 static void __attribute__((noreturn)) grow(struct seed *seed)
 {
 	char root[] = "--root", *argv[] = { seed->program, root, seed->root, seed->vmid, seed->generation, NULL };
@@ -112,7 +122,7 @@ static void __attribute__((noreturn)) grow(struct seed *seed)
 	if (seed->systemd) {
 		if (unit_start(seed))
 			_exit(0);
-		syslog(LOG_WARNING, "VM %s: systemd did not start its guard's unit; the guard is a process of its own", seed->vmid);
+		unit_missed(seed);
 	}
 	execv(seed->program, argv);
 	_exit(1);

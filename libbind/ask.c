@@ -35,6 +35,7 @@ static void __attribute__((noreturn)) child_run(struct pvb_ctx *ctx, pvb_answer_
 		close_range((unsigned)low + 1 > 3 ? (unsigned)low + 1 : 3, (unsigned)high - 1, 0);
 	close_range((unsigned)high + 1, ~0u, 0);
 	ctx->log = NULL;
+	ctx->event = NULL;
 	ctx->cancel_fd = -1;
 	answer(ctx, data, fd);
 	_exit(0);

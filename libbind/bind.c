@@ -5,6 +5,20 @@
 
 #include "internal.h"
 
+static void refusal_say(struct pvb_session *s, const struct pvb_refusal *refusal)
+{
+	char addr[PVB_ADDR_MAX];
+	struct pvb_event event = {
+		.kind = refusal->allowed ? PVB_EVENT_NONE : PVB_EVENT_REFUSED,
+		.name = s->name,
+		.devices = refusal->has_addr ? pvb_addr_format(&refusal->addr, addr) : NULL,
+		.refusal = refusal->name,
+	};
+
+	pvb_tell(s->ctx, refusal->allowed ? PVB_WARNING : PVB_ERROR, &event, "%s (%s): %s",
+		 refusal->allowed ? "allowed on purpose" : "refused", refusal->name, refusal->text);
+}
+
 static int refusals_say(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
 {
 	const struct pvb_refusals *refusals = &plan->refusals;
@@ -14,8 +28,7 @@ static int refusals_say(struct pvb_session *s, const struct pvb_plan *plan, stru
 	for (size_t i = 0; i < refusals->n; i++) {
 		const struct pvb_refusal *refusal = &refusals->list[i];
 
-		pvb_log(s->ctx, refusal->allowed ? PVB_WARNING : PVB_ERROR, "%s (%s): %s",
-			refusal->allowed ? "allowed on purpose" : "refused", refusal->name, refusal->text);
+		refusal_say(s, refusal);
 		if (!refusal->allowed) {
 			last = refusal;
 			standing++;
@@ -38,12 +51,13 @@ static bool cancel_pending(const struct pvb_session *s)
 
 /* A failed lend undoes itself. A wish to stop must not end that half-way; it only leaves it less time. The first error is
  * the one to tell, unless something is not home. */
-static int lend_undo(struct pvb_session *s, struct pvb_err *err)
+static int lend_undo(struct pvb_session *s, uint64_t generation, struct pvb_err *err)
 {
+	struct pvb_event event = { .kind = PVB_EVENT_UNDO, .name = s->name, .generation = generation };
 	struct pvb_err second = { .code = 0 };
 	int64_t soon_ns = pvb_now_ns() + PVB_CANCEL_HOME_NS;
 
-	pvb_log(s->ctx, PVB_WARNING, "%s: bringing home what was moved", s->label);
+	pvb_tell(s->ctx, PVB_WARNING, &event, "%s: bringing home what was moved", s->label);
 	if (cancel_pending(s) && soon_ns < s->limit_ns)
 		s->limit_ns = soon_ns;
 	if (pvb_home_bring(s, &second) < 0)
@@ -51,10 +65,21 @@ static int lend_undo(struct pvb_session *s, struct pvb_err *err)
 	return err->code;
 }
 
+static void lent_say(struct pvb_session *s, const struct pvb_plan *plan)
+{
+	long long ms = pvb_session_elapsed_ms(s);
+	char list[400];
+	struct pvb_event event = {
+		.kind = PVB_EVENT_LENT, .name = s->name, .generation = plan->journal.lend.generation,
+		.devices = pvb_plan_devices_text(plan, list, sizeof(list)), .timed = true, .ms = ms,
+	};
+
+	pvb_tell(s->ctx, PVB_NOTICE, &event, "%s: lent %s (%lld ms)", s->label, list, ms);
+}
+
 static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
 {
 	_cleanup_close_ int journal_fd = pvb_journal_create(s->ctx, &plan->journal, err);
-	char list[400];
 	int r = journal_fd < 0 ? journal_fd : 0;
 
 	if (r < 0)
@@ -72,9 +97,8 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 			pvb_err_set(err, r, "cannot write the journal of %s: %s", s->label, strerror(-r));
 	}
 	if (r < 0)
-		return lend_undo(s, err);
-	pvb_log(s->ctx, PVB_NOTICE, "%s: lent %s (%lld ms)", s->label, pvb_plan_devices_text(plan, list, sizeof(list)),
-		pvb_session_elapsed_ms(s));
+		return lend_undo(s, plan->journal.lend.generation, err);
+	lent_say(s, plan);
 	return 0;
 }
 
@@ -102,8 +126,8 @@ static int other_settle(struct pvb_session *s, const char *name, bool *settled, 
 		*settled = err->code == -ENOENT; /* one that cannot be read stays refused */
 	} else if (lend.state != PVB_LENT && lend.state != PVB_RUNNING) {
 		snprintf(other.label, sizeof(other.label), "%s", lend.label);
-		pvb_log(s->ctx, PVB_NOTICE, "%s: bringing home first what %s has (%s)", s->label, lend.label,
-			pvb_state_name(lend.state));
+		pvb_tell(s->ctx, PVB_NOTICE, &(struct pvb_event){ pvb_lend_way(&lend), .name = name, .generation = lend.generation },
+			 "%s: bringing home first what %s has (%s)", s->label, lend.label, pvb_state_name(lend.state));
 		r = pvb_home_bring(&other, err);
 		*settled = r == 0;
 	}
@@ -151,8 +175,12 @@ static bool only_held(const struct pvb_session *s, const struct pvb_plan *plan)
 static void plan_say(struct pvb_session *s, const struct pvb_plan *plan)
 {
 	char list[400];
+	struct pvb_event event = {
+		.kind = PVB_EVENT_LEND, .name = s->name, .generation = plan->journal.lend.generation,
+		.devices = pvb_plan_devices_text(plan, list, sizeof(list)),
+	};
 
-	pvb_log(s->ctx, PVB_NOTICE, "%s: lending %s", s->label, pvb_plan_devices_text(plan, list, sizeof(list)));
+	pvb_tell(s->ctx, PVB_NOTICE, &event, "%s: lending %s", s->label, list);
 	for (size_t i = 0; i < plan->num_notes; i++)
 		pvb_log(s->ctx, PVB_NOTICE, "%s", plan->notes[i]);
 }
@@ -268,7 +296,8 @@ static int lend_renew(struct pvb_session *s, const struct pvb_request *request, 
 		return pvb_err_set(err, r, "cannot write the journal of %s: %s", s->label, strerror(-r));
 	if (s->ctx->begun)
 		s->ctx->begun(s->ctx->begun_data, s->name, generation);
-	pvb_log(s->ctx, PVB_NOTICE, "%s: lent already, nothing to do", s->label);
+	pvb_tell(s->ctx, PVB_NOTICE, &(struct pvb_event){ PVB_EVENT_LENT, .name = s->name, .generation = generation },
+		 "%s: lent already, nothing to do", s->label);
 	return 0;
 }
 
@@ -291,8 +320,8 @@ static int before_settle(struct pvb_session *s, const struct pvb_request *reques
 	if (r == 0 && *done)
 		r = lend_renew(s, request, &lend, err);
 	else if (r == 0) {
-		pvb_log(s->ctx, PVB_NOTICE, "%s: bringing home first what was left from before (%s)", s->label,
-			pvb_state_name(lend.state));
+		pvb_tell(s->ctx, PVB_NOTICE, &(struct pvb_event){ pvb_lend_way(&lend), .name = s->name, .generation = lend.generation },
+			 "%s: bringing home first what was left from before (%s)", s->label, pvb_state_name(lend.state));
 		r = pvb_home_bring(s, err);
 		pvb_session_unlock_devices(s);
 	}
@@ -330,6 +359,7 @@ int pvb_lend(struct pvb_ctx *ctx, const struct pvb_request *request, struct pvb_
 static int running_write(struct pvb_session *s, int pid, struct pvb_err *err)
 {
 	_cleanup_close_ int fd = -1;
+	struct pvb_event event = { .kind = PVB_EVENT_RUNNING, .name = s->name };
 	struct pvb_lend lend;
 	enum pvb_state state;
 	int r = pvb_lend_read(s->ctx, s->name, &lend, err);
@@ -337,6 +367,7 @@ static int running_write(struct pvb_session *s, int pid, struct pvb_err *err)
 	if (r < 0)
 		return r == -ENOENT ? (err->code = 0) : r;
 	state = lend.state;
+	event.generation = lend.generation;
 	pvb_lend_clear(&lend);
 	if (state != PVB_LENT && state != PVB_RUNNING)
 		return 0;
@@ -344,7 +375,10 @@ static int running_write(struct pvb_session *s, int pid, struct pvb_err *err)
 	if (fd < 0)
 		return fd;
 	r = pvb_journal_state(fd, PVB_RUNNING, pid);
-	return r < 0 ? pvb_err_set(err, r, "cannot write the journal of %s: %s", s->label, strerror(-r)) : 0;
+	if (r < 0)
+		return pvb_err_set(err, r, "cannot write the journal of %s: %s", s->label, strerror(-r));
+	pvb_tell(s->ctx, PVB_DEBUG, &event, "%s: it runs, with what is lent to it", s->label);
+	return 0;
 }
 
 int pvb_lend_running(struct pvb_ctx *ctx, const char *name, int pid, struct pvb_err *err)

@@ -53,6 +53,12 @@ void pvb_ctx_set_log(struct pvb_ctx *ctx, pvb_log_fn *fn, void *data)
 	ctx->log_data = data;
 }
 
+void pvb_ctx_set_event(struct pvb_ctx *ctx, pvb_event_fn *fn, void *data)
+{
+	ctx->event = fn;
+	ctx->event_data = data;
+}
+
 void pvb_ctx_set_identify(struct pvb_ctx *ctx, pvb_identify_fn *fn, void *data)
 {
 	ctx->identify = fn;
@@ -85,17 +91,49 @@ const char *pvb_ctx_root(const struct pvb_ctx *ctx)
 	return ctx->root;
 }
 
-void pvb_log(struct pvb_ctx *ctx, enum pvb_level level, const char *fmt, ...)
+static void PVB_PRINTF(4, 0)
+line_send(struct pvb_ctx *ctx, enum pvb_level level, const struct pvb_event *event, const char *fmt, va_list ap)
 {
 	char line[1024];
+
+	if (!ctx->log && !ctx->event)
+		return;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	if (ctx->log)
+		ctx->log(ctx->log_data, level, line);
+	if (ctx->event)
+		ctx->event(ctx->event_data, level, line, event);
+}
+
+void pvb_log(struct pvb_ctx *ctx, enum pvb_level level, const char *fmt, ...)
+{
 	va_list ap;
 
-	if (!ctx->log)
-		return;
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	line_send(ctx, level, &(struct pvb_event){ .kind = PVB_EVENT_NONE }, fmt, ap);
 	va_end(ap);
-	ctx->log(ctx->log_data, level, line);
+}
+
+void pvb_tell(struct pvb_ctx *ctx, enum pvb_level level, const struct pvb_event *event, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line_send(ctx, level, event, fmt, ap);
+	va_end(ap);
+}
+
+static const char *const event_names[PVB_EVENT_COUNT] = {
+	[PVB_EVENT_NONE] = "",		 [PVB_EVENT_LEND] = "lend",	  [PVB_EVENT_LENT] = "lent",
+	[PVB_EVENT_RUNNING] = "running", [PVB_EVENT_UNDO] = "undo",	  [PVB_EVENT_KEPT] = "kept",
+	[PVB_EVENT_RETURN] = "return",	 [PVB_EVENT_RECOVER] = "recover", [PVB_EVENT_HOME] = "home",
+	[PVB_EVENT_REFUSED] = "refused", [PVB_EVENT_FAILED] = "failed",	  [PVB_EVENT_LATE] = "late",
+	[PVB_EVENT_STUCK] = "stuck",	 [PVB_EVENT_NOT_HOME] = "not-home",
+};
+
+const char *pvb_event_name(enum pvb_event_kind kind)
+{
+	return kind < PVB_EVENT_COUNT ? event_names[kind] : "";
 }
 
 /* Under a test root an absolute link must lead into that root, not to the real machine. */

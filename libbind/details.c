@@ -210,12 +210,13 @@ static void details_look(struct pvb_ctx *ctx, struct pvb_records *records, unsig
 	if (dir < 0)
 		return;
 	d->present = true;
+	/* Before the configuration space, which wakes the device and its port (pci_config_pm_runtime_get()). */
+	if (parts & PVB_PART_POWER)
+		power_read(dir, d);
 	if (parts & PVB_PART_BARS)
 		bars_read(dir, d);
 	if (parts & PVB_PART_CONFIG)
 		config_read(ctx, records, dir, d);
-	if (parts & PVB_PART_POWER)
-		power_read(dir, d);
 	if (parts & PVB_PART_REST)
 		rest_read(dir, d);
 }

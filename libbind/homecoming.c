@@ -43,6 +43,28 @@ static int records_remove(struct pvb_session *s, const struct pvb_plan *plan, co
 	return r < 0 ? pvb_err_set(err, r, "cannot remove the records of %s in /" PVB_STATE_DIR ": %s", s->name, strerror(-r)) : 0;
 }
 
+static void list_add(char *list, size_t size, const struct pvb_addr *addr)
+{
+	size_t used = strlen(list);
+	char text[PVB_ADDR_MAX];
+
+	snprintf(list + used, size - used, "%s%s", used ? ", " : "", pvb_addr_format(addr, text));
+}
+
+static void not_home_say(struct pvb_session *s, const struct pvb_plan *plan, const bool *failed, const struct pvb_err *err)
+{
+	char list[400] = "";
+	struct pvb_event event = {
+		.kind = PVB_EVENT_NOT_HOME, .name = s->name, .generation = plan->journal.lend.generation, .devices = list,
+		.timed = true, .ms = pvb_session_elapsed_ms(s),
+	};
+
+	for (size_t i = 0; i < s->num_devices; i++)
+		if (failed[i])
+			list_add(list, sizeof(list), &pvb_plan_device(plan, i)->addr);
+	pvb_tell(s->ctx, PVB_ERROR, &event, "%s", err->text);
+}
+
 static int home_apply(struct pvb_session *s, const struct pvb_plan *plan, int journal_fd, struct pvb_err *err)
 {
 	_cleanup_free_ bool *failed = calloc(s->num_devices ? s->num_devices : 1, sizeof(*failed));
@@ -61,36 +83,55 @@ static int home_apply(struct pvb_session *s, const struct pvb_plan *plan, int jo
 		return pvb_err_set(err, r, "%s: %.300s", s->label, first.text);
 	if (pvb_journal_state(journal_fd, PVB_FAILED, 0) < 0 || records_remove(s, plan, failed, err) < 0)
 		pvb_log(s->ctx, PVB_ERROR, "the journal of %s could not be brought up to date", s->label);
-	return pvb_err_set(err, -PVB_EATTENTION, "%s: not everything is home: %.300s; when the cause is mended: pvebind recover %s",
-			   s->label, first.text, s->name);
+	pvb_err_set(err, -PVB_EATTENTION, "%s: not everything is home: %.300s; when the cause is mended: pvebind recover %s",
+		    s->label, first.text, s->name);
+	not_home_say(s, plan, failed, err);
+	return err->code;
 }
 
-static void list_add(char *list, size_t size, const struct pvb_addr *addr)
+/* What of it is moved now, and what was on vfio before the lend and stays where it is, which is not home. What came home
+ * earlier was said then. */
+static void devices_list(const struct pvb_session *s, const struct pvb_plan *plan, char home[400], char stays[400])
 {
-	size_t used = strlen(list);
-	char text[PVB_ADDR_MAX];
-
-	snprintf(list + used, size - used, "%s%s", used ? ", " : "", pvb_addr_format(addr, text));
-}
-
-/* What was on vfio before the lend has not moved: it is where it was, which is not home. What came home earlier was said
- * then. */
-static void home_say(const struct pvb_session *s, const struct pvb_plan *plan)
-{
-	char home[400] = "", stays[400] = "";
-
+	*home = *stays = '\0';
 	for (size_t i = 0; i < pvb_plan_num_devices(plan); i++) {
 		const struct pvb_home *device = pvb_plan_device(plan, i);
 
 		if (s->devices[i].fd >= 0)
-			list_add(device->stays ? stays : home, sizeof(home), &device->addr);
+			list_add(device->stays ? stays : home, 400, &device->addr);
 	}
-	if (*stays)
+}
+
+static void way_say(const struct pvb_session *s, const struct pvb_plan *plan)
+{
+	char home[400], stays[400];
+	struct pvb_event event = {
+		.kind = s->way, .name = s->name, .generation = plan->journal.lend.generation, .devices = home,
+	};
+
+	devices_list(s, plan, home, stays);
+	if (s->way != PVB_EVENT_NONE)
+		pvb_tell(s->ctx, PVB_NOTICE, &event, "%s: taking back %s", s->label, *home ? home : *stays ? stays : "the rest");
+}
+
+static void home_say(const struct pvb_session *s, const struct pvb_plan *plan)
+{
+	long long ms = pvb_session_elapsed_ms(s);
+	char home[400], stays[400];
+	struct pvb_event event = {
+		.kind = PVB_EVENT_HOME, .name = s->name, .generation = plan->journal.lend.generation, .timed = true, .ms = ms,
+	};
+
+	devices_list(s, plan, home, stays);
+	event.devices = *home ? home : stays;
+	if (*stays && !*home)
+		pvb_tell(s->ctx, PVB_NOTICE, &event, "%s: %s stays on vfio, where it was before", s->label, stays);
+	else if (*stays)
 		pvb_log(s->ctx, PVB_NOTICE, "%s: %s stays on vfio, where it was before", s->label, stays);
 	if (*home)
-		pvb_log(s->ctx, PVB_NOTICE, "%s: %s home again (%lld ms)", s->label, home, pvb_session_elapsed_ms(s));
+		pvb_tell(s->ctx, PVB_NOTICE, &event, "%s: %s home again (%lld ms)", s->label, home, ms);
 	else if (!*stays)
-		pvb_log(s->ctx, PVB_NOTICE, "%s: the rest is home as well (%lld ms)", s->label, pvb_session_elapsed_ms(s));
+		pvb_tell(s->ctx, PVB_NOTICE, &event, "%s: the rest is home as well (%lld ms)", s->label, ms);
 }
 
 /* The plan that counts is made when the devices are locked: until then a worker that outlived its hook may do one more
@@ -117,6 +158,7 @@ int pvb_home_bring(struct pvb_session *s, struct pvb_err *err)
 	if (r < 0)
 		return r;
 	plan->journal.lend.no_start = s->no_start;
+	way_say(s, plan);
 	journal_fd = pvb_journal_open(s->ctx, s->name, err);
 	r = journal_fd < 0 ? journal_fd : 0;
 	if (r == 0 && plan->journal.lend.other_boot) {

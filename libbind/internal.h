@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of libbind share among themselves. Files call only downwards:
- *   err addr ctx → sysfs module (modconf) kmsg (ids) names → line record stuck ask program → device capability details snapshot group nodes owner holders (search) vfio critical (disk nic) hostuse usb terminal console reset slot
+ *   err addr ctx → sysfs (kmodload) module (modconf) kmsg (ids) names → line record stuck ask program → device capability details snapshot group nodes owner holders (search) vfio critical (disk nic) hostuse usb terminal console reset slot
  *   → refusal request shared → op journal (replay) lend → busy users letgo gate judge → plan home gating service stopping lending
  *   → power unload binding effect → worker outcome overdue apply → orphan session homecoming → bind takeback watch manual
  * All functions return 0 or -errno; those without a struct pvb_err leave the
@@ -38,6 +38,8 @@ struct pvb_ctx {
 	bool real_root;      /* root is "/": sockets and syscalls that know no root may be asked */
 	pvb_log_fn *log;
 	void *log_data;
+	pvb_event_fn *event;
+	void *event_data;
 	pvb_identify_fn *identify;
 	void *identify_data;
 	int cancel_fd;
@@ -649,6 +651,7 @@ struct pvb_session {
 	int64_t deadline_ns;        /* lending, and waiting, is given up: what is left of the time is for the way home */
 	int64_t limit_ns;           /* what is still on its way home is left to who comes next */
 	bool no_start;              /* PVB_RETURN_NO_START */
+	enum pvb_event_kind way;    /* to say as devices go home; PVB_EVENT_NONE: it has been said */
 	struct pvb_record lock;
 	struct pvb_record host;     /* of what is no device's: console, services, modules */
 	struct pvb_record *devices; /* malloced: parallel to a plan's devices */
@@ -676,6 +679,9 @@ int pvb_session_claim(struct pvb_session *s, struct pvb_err *err) PVB_MUST_CHECK
 long long pvb_session_elapsed_ms(const struct pvb_session *s);
 /* "0000:01:00.0, 0000:01:00.1". Returns buf. */
 const char *pvb_plan_devices_text(const struct pvb_plan *plan, char *buf, size_t size);
+
+/* What it is to bring home a lend: PVB_EVENT_RETURN of a whole one, else PVB_EVENT_RECOVER. */
+enum pvb_event_kind pvb_lend_way(const struct pvb_lend *lend);
 
 /* ---- homecoming.c ------------------------------------------------------------------------------------------ */
 /* Everything lent to the session's name, home, from its journal alone; the lend's lock is held. */

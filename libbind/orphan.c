@@ -14,6 +14,7 @@ struct orphan {
 	int64_t end_ns; /* when its time is over */
 	char state;
 	const char *words; /* for sentences: what it is at */
+	const char *device; /* its address; NULL: the host's part */
 };
 
 const char *pvb_host_thing(const char *lend, char buf[PVB_NAME_MAX])
@@ -74,6 +75,7 @@ static bool orphan_find(struct pvb_ctx *ctx, const char *lend, const struct pvb_
 	bool found;
 
 	orphan->words = addr ? thing : "console, services and modules";
+	orphan->device = addr ? thing : NULL;
 	if (!addr)
 		snprintf(holder, sizeof(holder), "%s", lend);
 	else if (pvb_device_holder(ctx, addr, holder, sizeof(holder)) < 0)
@@ -92,8 +94,9 @@ static int orphan_mark(struct pvb_ctx *ctx, const char *thing, const struct orph
 	char what[256];
 
 	pvb_stuck_describe(ctx, orphan->pid, what, sizeof(what));
-	pvb_log(ctx, PVB_ERROR, "%s: hangs in the kernel (%s, process %d, whose pvebind is gone) and cannot be ended; it is left alone until that ends or the host reboots",
-		orphan->words, what, orphan->pid);
+	pvb_tell(ctx, PVB_ERROR, &(struct pvb_event){ PVB_EVENT_STUCK, .devices = orphan->device },
+		 "%s: hangs in the kernel (%s, process %d, whose pvebind is gone) and cannot be ended; it is left alone until that ends or the host reboots",
+		 orphan->words, what, orphan->pid);
 	if (pvb_stuck_mark_thing(ctx, thing, orphan->pid, what) < 0)
 		pvb_log(ctx, PVB_WARNING, "%s: it could not be marked as stuck", orphan->words);
 	return -EBUSY;

@@ -6,15 +6,29 @@
 
 #include "apply.h"
 
+/* A reset by hand is of no lend. */
+static struct pvb_event event_about(const struct apply *a, int device, char addr[PVB_ADDR_MAX])
+{
+	const struct pvb_lend *lend = &a->run.plan->journal.lend;
+
+	return (struct pvb_event){
+		.name = lend->by_hand ? NULL : lend->name,
+		.generation = lend->generation,
+		.devices = device >= 0 ? pvb_addr_format(&lend->devices[device].addr, addr) : NULL,
+	};
+}
+
 void pvb_apply_fail(struct apply *a, int device, int code, const char *fmt, ...)
 {
-	char text[sizeof(a->err->text)];
+	char text[sizeof(a->err->text)], addr[PVB_ADDR_MAX];
+	struct pvb_event event = event_about(a, device, addr);
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	pvb_log(a->run.ctx, PVB_ERROR, "%s", text);
+	event.kind = code == -PVB_EATTENTION ? PVB_EVENT_STUCK : code == -EINPROGRESS ? PVB_EVENT_LATE : PVB_EVENT_FAILED;
+	pvb_tell(a->run.ctx, PVB_ERROR, &event, "%s", text);
 	if (device >= 0 && a->device_failed)
 		a->device_failed[device] = true;
 	if (!a->err->code)
@@ -33,16 +47,19 @@ const char *pvb_worker_prefix(const struct apply *a, int device, char buf[PVB_AD
 static void outcome_say(struct apply *a, const struct pvb_outcome *outcome)
 {
 	int device = a->run.plan->journal.ops[outcome->op].device;
-	char prefix[PVB_ADDR_MAX + 2];
+	char prefix[PVB_ADDR_MAX + 2], addr[PVB_ADDR_MAX];
 	long long ms = (long long)(outcome->ns + 500000) / 1000000;
+	struct pvb_event event = event_about(a, device, addr);
 
+	event.timed = true;
+	event.ms = ms;
 	pvb_worker_prefix(a, device, prefix);
 	if (outcome->code < 0)
 		pvb_apply_fail(a, device, outcome->code, "%s%s (%lld ms)", prefix, outcome->text, ms);
 	else if (outcome->warn && !outcome->quiet)
-		pvb_log(a->run.ctx, PVB_WARNING, "%s%s (%lld ms)", prefix, outcome->text, ms);
+		pvb_tell(a->run.ctx, PVB_WARNING, &event, "%s%s (%lld ms)", prefix, outcome->text, ms);
 	else if (*outcome->text && !outcome->quiet)
-		pvb_log(a->run.ctx, PVB_INFO, "%s%s (%lld ms)", prefix, outcome->text, ms);
+		pvb_tell(a->run.ctx, PVB_INFO, &event, "%s%s (%lld ms)", prefix, outcome->text, ms);
 }
 
 void pvb_outcomes_read(struct apply *a)

@@ -11,6 +11,7 @@
 #include "internal.h"
 
 #define KILL_WAIT_NS 500000000
+#define ARGS_MAX 30
 
 /* Dies with us, who alone waits for it; not of a signal to the caller's group (Proxmox VE's task "Stop"), as what
  * is half done is then undone by the same command. */
@@ -87,13 +88,14 @@ static int program_end(pid_t pid, int pidfd, int r, struct pvb_output *output)
 	return r;
 }
 
-int pvb_program_run(const struct pvb_ctx *ctx, const char *program, const char *const *args, int64_t deadline_ns,
-		    struct pvb_output *output)
+/* into: a file for what it says; -1: by a pipe into *output. */
+static int program_run(const struct pvb_ctx *ctx, const char *program, const char *const *args, int64_t deadline_ns, int into,
+		       struct pvb_output *output)
 {
 	_cleanup_close_ int pidfd = -1;
-	char path[4096], *argv[12] = { path };
+	char path[4096], *argv[ARGS_MAX + 2] = { path };
 	pid_t parent = getpid(), pid;
-	int fds[2], r;
+	int fds[2] = { -1, into }, r;
 
 	*output = (struct pvb_output){ .status = -1 };
 	if (pvb_ctx_late(ctx))
@@ -102,16 +104,17 @@ int pvb_program_run(const struct pvb_ctx *ctx, const char *program, const char *
 		deadline_ns = ctx->deadline_ns;
 	if (pvb_format(path, sizeof(path), "%s/%s", ctx->real_root ? "" : ctx->root, program) < 0)
 		return -ENAMETOOLONG;
-	for (size_t i = 0; args[i] && i + 2 < ARRAY_SIZE(argv); i++)
+	for (size_t i = 0; args[i] && i < ARGS_MAX; i++)
 		argv[i + 1] = (char *)(uintptr_t)args[i];
 	if (access(path, X_OK) < 0)
 		return -errno;
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	if (into < 0 && pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
 	pid = fork();
 	if (pid == 0)
 		program_exec(path, argv, fds[1], parent);
-	close(fds[1]);
+	if (into < 0)
+		close(fds[1]);
 	r = pid < 0 ? -EAGAIN : 0;
 	if (r == 0) {
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -120,14 +123,30 @@ int pvb_program_run(const struct pvb_ctx *ctx, const char *program, const char *
 		r = program_end(pid, pidfd, r, output);
 		out_drain(fds[0], output);
 	}
-	close(fds[0]);
+	if (fds[0] >= 0)
+		close(fds[0]);
 	return r;
+}
+
+int pvb_program_run(const struct pvb_ctx *ctx, const char *program, const char *const *args, int64_t deadline_ns,
+		    struct pvb_output *output)
+{
+	return program_run(ctx, program, args, deadline_ns, -1, output);
 }
 
 int pvb_program(struct pvb_ctx *ctx, const char *program, const char *const *args, unsigned timeout_ms,
 		struct pvb_output *output)
 {
 	return pvb_program_run(ctx, program, args, pvb_now_ns() + (int64_t)timeout_ms * 1000000, output);
+}
+
+int pvb_program_into(struct pvb_ctx *ctx, const char *program, const char *const *args, unsigned timeout_ms, int fd, int *status)
+{
+	struct pvb_output output;
+	int r = program_run(ctx, program, args, pvb_now_ns() + (int64_t)timeout_ms * 1000000, fd, &output);
+
+	*status = output.status;
+	return r;
 }
 
 const char *pvb_output_last(const struct pvb_output *output, char *buf, size_t size)

@@ -79,6 +79,40 @@ enum pvb_level { PVB_ERROR, PVB_WARNING, PVB_NOTICE, PVB_INFO, PVB_DEBUG };
 
 /* One line for a person, without newline. Called in the caller's process only. */
 typedef void pvb_log_fn(void *data, enum pvb_level level, const char *line);
+
+/* What a line says has happened. */
+enum pvb_event_kind {
+	PVB_EVENT_NONE,     /* a step, a note */
+	PVB_EVENT_LEND,     /* a lend begins */
+	PVB_EVENT_LENT,     /* … has come to be; or was there already */
+	PVB_EVENT_RUNNING,  /* the borrower's start has succeeded */
+	PVB_EVENT_UNDO,     /* a lend failed, or was given up: what was moved goes home */
+	PVB_EVENT_KEPT,     /* the borrower has ended, its devices stay on vfio */
+	PVB_EVENT_RETURN,   /* devices that were lent are taken back */
+	PVB_EVENT_RECOVER,  /* what was left half-way, or failed, is brought home */
+	PVB_EVENT_HOME,     /* the end of UNDO, RETURN, RECOVER: all of it is home */
+	PVB_EVENT_REFUSED,  /* it would not be lent, and nothing was changed */
+	PVB_EVENT_FAILED,   /* a step failed */
+	PVB_EVENT_LATE,     /* the time was over; what is on its way goes on by itself */
+	PVB_EVENT_STUCK,    /* a device hangs in the kernel */
+	PVB_EVENT_NOT_HOME, /* something could not be brought home: the host needs attention */
+	PVB_EVENT_COUNT
+};
+/* "lend", "not-home", …; "" of PVB_EVENT_NONE. */
+const char *pvb_event_name(enum pvb_event_kind kind);
+
+/* What a line is about, for a log that has fields. What does not apply is NULL, 0 or false. */
+struct pvb_event {
+	enum pvb_event_kind kind;
+	const char *name;       /* of the lend, as pvb_request.name */
+	uint64_t generation;    /* of the lend */
+	const char *devices;    /* "0000:01:00.0, 0000:01:00.1" */
+	const char *refusal;    /* its name: "host-disk" */
+	bool timed;
+	int64_t ms;             /* how long it took, when timed */
+};
+/* Called for the same lines as pvb_log_fn, after it; what event points to lives as long as the call. */
+typedef void pvb_event_fn(void *data, enum pvb_level level, const char *line, const struct pvb_event *event);
 /* Name the owner of a process ("VM 101") into buf; false when it is nobody you know. */
 typedef bool pvb_identify_fn(void *data, int pid, char *buf, size_t size);
 
@@ -88,6 +122,7 @@ int pvb_ctx_new(struct pvb_ctx **ctx, const char *root, struct pvb_err *err) PVB
 void pvb_ctx_free(struct pvb_ctx *ctx);
 /* Whom to tell (NULL: nobody), and whom to ask for a process's owner; data is handed on. */
 void pvb_ctx_set_log(struct pvb_ctx *ctx, pvb_log_fn *fn, void *data);
+void pvb_ctx_set_event(struct pvb_ctx *ctx, pvb_event_fn *fn, void *data);
 void pvb_ctx_set_identify(struct pvb_ctx *ctx, pvb_identify_fn *fn, void *data);
 /* A descriptor (a signalfd, a pipe) that becomes readable when the caller wants a lend
  * given up: what was done is then undone and the lend fails with -ECANCELED. -1: none. */
@@ -101,6 +136,8 @@ typedef void pvb_begun_fn(void *data, const char *name, uint64_t generation);
 void pvb_ctx_set_begun(struct pvb_ctx *ctx, pvb_begun_fn *fn, void *data);
 /* Send one line through the context's log. */
 void pvb_log(struct pvb_ctx *ctx, enum pvb_level level, const char *fmt, ...) PVB_PRINTF(3, 4);
+/* The same, with what it is about. */
+void pvb_tell(struct pvb_ctx *ctx, enum pvb_level level, const struct pvb_event *event, const char *fmt, ...) PVB_PRINTF(4, 5);
 /* The root as given; "/" for the real machine. */
 const char *pvb_ctx_root(const struct pvb_ctx *ctx);
 
@@ -119,10 +156,13 @@ struct pvb_output {
 	int status;       /* exit status; 128 + signal */
 	char text[4096];  /* stdout and stderr; cut where longer */
 };
-/* Run a program ("usr/sbin/qm", below the root) with args (NULL at their end, 10 at most) to its end, no shell between,
+/* Run a program ("usr/sbin/qm", below the root) with args (NULL at their end, 30 at most) to its end, no shell between,
  * its input empty. 0 whatever its status is; -ENOENT: it is not here; -ETIMEDOUT, -ECANCELED: it was killed. */
 int pvb_program(struct pvb_ctx *ctx, const char *program, const char *const *args, unsigned timeout_ms,
 		struct pvb_output *output) PVB_MUST_CHECK;
+/* The same for one that says much: into fd, a file of the caller's; *status as above. */
+int pvb_program_into(struct pvb_ctx *ctx, const char *program, const char *const *args, unsigned timeout_ms, int fd,
+		     int *status) PVB_MUST_CHECK;
 /* The last line of what it said, for a sentence. Returns buf. */
 const char *pvb_output_last(const struct pvb_output *output, char *buf, size_t size);
 
@@ -403,6 +443,7 @@ void pvb_host_uses_clear(struct pvb_host_uses *uses);
 #define PVB_USB_NETWORK 32u
 #define PVB_USB_WIRELESS 64u
 #define PVB_USB_SMARTCARD 128u
+#define PVB_USB_SERIAL 256u
 
 /* A device that is no hub. */
 struct pvb_usb {
@@ -647,6 +688,7 @@ int pvb_lend_running(struct pvb_ctx *ctx, const char *name, int pid, struct pvb_
 
 #define PVB_RETURN_KEEP 1u   /* leave the devices on vfio, as on-stop = keep; homes are remembered */
 #define PVB_RETURN_HOME 2u   /* home even where settings say keep */
+#define PVB_RETURN_SAID 16u  /* a pvb_confirm_fn's: it has said itself that the devices are taken back */
 #define PVB_RETURN_NO_START 8u /* do not start again the units and containers that were stopped: the host goes down */
 /* Take back everything lent to name, from its journal alone. Waits (bounded by
  * settings.hook_timeout_ms) until no process has the devices open. -EBUSY: still open, or somebody else works on it.

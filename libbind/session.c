@@ -168,6 +168,13 @@ long long pvb_session_elapsed_ms(const struct pvb_session *s)
 	return (long long)(pvb_now_ns() - s->start_ns) / 1000000;
 }
 
+enum pvb_event_kind pvb_lend_way(const struct pvb_lend *lend)
+{
+	bool whole = lend->state == PVB_LENT || lend->state == PVB_RUNNING || lend->state == PVB_KEPT;
+
+	return whole && !lend->other_boot ? PVB_EVENT_RETURN : PVB_EVENT_RECOVER;
+}
+
 /* "0000:01:00.0, 0000:01:00.1" */
 const char *pvb_plan_devices_text(const struct pvb_plan *plan, char *buf, size_t size)
 {

@@ -5,14 +5,15 @@
 #include "internal.h"
 
 /* LENT: the borrower starts again at once; KEPT: until it is wanted elsewhere. */
-static int lend_keep(struct pvb_session *s, enum pvb_state state, const char *why, struct pvb_err *err)
+static int lend_keep(struct pvb_session *s, enum pvb_state state, uint64_t generation, const char *why, struct pvb_err *err)
 {
 	_cleanup_close_ int fd = pvb_journal_open(s->ctx, s->name, err);
 	int r = fd < 0 ? fd : state == PVB_LENT ? pvb_journal_awaits(fd) : pvb_journal_state(fd, state, 0);
 
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot write the journal of %s: %s", s->label, strerror(-r));
-	pvb_log(s->ctx, PVB_NOTICE, "%s: its devices stay on vfio (%s)", s->label, why);
+	pvb_tell(s->ctx, PVB_NOTICE, &(struct pvb_event){ PVB_EVENT_KEPT, .name = s->name, .generation = generation },
+		 "%s: its devices stay on vfio (%s)", s->label, why);
 	return 0;
 }
 
@@ -22,10 +23,11 @@ static int lend_take_back(struct pvb_session *s, const struct pvb_lend *lend, un
 	bool whole = lend->state == PVB_LENT || lend->state == PVB_RUNNING || lend->state == PVB_KEPT;
 
 	if (flags & PVB_RETURN_KEEP && whole)
-		return lend_keep(s, PVB_LENT, "it starts again at once", err);
+		return lend_keep(s, PVB_LENT, lend->generation, "it starts again at once", err);
 	if (lend->settings.keep_on_stop && !(flags & PVB_RETURN_HOME) && whole)
-		return lend_keep(s, PVB_KEPT, "on-stop = keep", err);
+		return lend_keep(s, PVB_KEPT, lend->generation, "on-stop = keep", err);
 	s->no_start = flags & PVB_RETURN_NO_START;
+	s->way = flags & PVB_RETURN_SAID ? PVB_EVENT_NONE : pvb_lend_way(lend);
 	return pvb_home_bring(s, err);
 }
 
@@ -100,6 +102,7 @@ static int recover_one(struct pvb_ctx *ctx, const char *name, unsigned *recovere
 	snprintf(s.label, sizeof(s.label), "%s", lend.label);
 	pvb_session_budget(&s, &lend.settings);
 	if (lend.state == PVB_LENDING || lend.state == PVB_RETURNING || lend.state == PVB_FAILED || lend.other_boot) {
+		s.way = PVB_EVENT_RECOVER;
 		r = pvb_home_bring(&s, err);
 		*recovered += r == 0;
 	} else {

@@ -8,14 +8,16 @@
 #define DEVICES_DIR "sys/bus/usb/devices"
 #define SILENCE_NS 1000000000
 
-/* Interface classes (usb.org, defined class codes). */
+/* Interface classes (usb.org, defined class codes), and a subclass of communication: modems, and the sticks of home automation. */
 #define CLASS_HUB 0x09
+#define CLASS_COMM 0x02
+#define COMM_ACM 0x02
 
 static const struct {
 	unsigned code, kind;
 } kinds[] = {
 	{ 0x01, PVB_USB_AUDIO }, { 0x03, PVB_USB_INPUT }, { 0x07, PVB_USB_PRINTER }, { 0x08, PVB_USB_STORAGE },
-	{ 0x0e, PVB_USB_VIDEO }, { 0x02, PVB_USB_NETWORK }, { 0xe0, PVB_USB_WIRELESS }, { 0x0b, PVB_USB_SMARTCARD },
+	{ 0x0e, PVB_USB_VIDEO }, { CLASS_COMM, PVB_USB_NETWORK }, { 0xe0, PVB_USB_WIRELESS }, { 0x0b, PVB_USB_SMARTCARD },
 };
 
 /* ---- one device ---- */
@@ -45,6 +47,16 @@ static void controller_find(struct pvb_ctx *ctx, const char *dir, struct pvb_usb
 			usb->has_controller = true;
 }
 
+static unsigned kind_of(int code, int subclass)
+{
+	if (code == CLASS_COMM && subclass == COMM_ACM)
+		return PVB_USB_SERIAL;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (code == (int)kinds[i].code)
+			return kinds[i].kind;
+	return 0;
+}
+
 /* Its interfaces are "1-2:1.0" below it. */
 static int interfaces_look(struct pvb_ctx *ctx, const char *dir, struct pvb_usb *usb)
 {
@@ -60,9 +72,7 @@ static int interfaces_look(struct pvb_ctx *ctx, const char *dir, struct pvb_usb 
 		    pvb_format(path, sizeof(path), "%s/%s", dir, *name) < 0)
 			continue;
 		code = number_read(ctx, path, "bInterfaceClass", 16);
-		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-			if (code == (int)kinds[i].code)
-				usb->kinds |= kinds[i].kind;
+		usb->kinds |= kind_of(code, code == CLASS_COMM ? number_read(ctx, path, "bInterfaceSubClass", 16) : -1);
 	}
 	return r == -ENOMEM ? r : 0;
 }

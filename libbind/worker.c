@@ -79,6 +79,7 @@ static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker
 	pvb_stdio_leave();
 	others_close(keep, n);
 	run->ctx->log = NULL;     /* the caller's, for the caller's process: outcomes go by the pipe */
+	run->ctx->event = NULL;
 	run->ctx->cancel_fd = -1; /* closed just now; its number may be another file's */
 	run->ctx->deadline_ns = 0; /* its own is what counts */
 }
