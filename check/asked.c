@@ -127,6 +127,12 @@ void asked_look(struct check_run *run, struct asked *asked)
 	asked->n = asked->vms ? 1 : 0;
 	if (asked->n)
 		one_look(run, asked->vms);
+	/* A plan has what stands against lending to anyone among its own refusals. */
+	if (asked->n && !asked->vms->plan) {
+		int r = host_look(run, asked);
+
+		asked->listed = r < 0 ? r : asked->listed;
+	}
 }
 
 void asked_clear(struct asked *asked)

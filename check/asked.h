@@ -30,7 +30,7 @@ struct asked {
 	size_t n;
 	bool all;                    /* all of this node */
 	int listed;                  /* -errno: there is no list of them; 0 */
-	struct pvb_refusals host;    /* with all: what stands against lending to any of them */
+	struct pvb_refusals host;    /* what stands against lending to anyone; of one VM with a plan: empty, it has them */
 };
 
 /* Reads only, and takes no lock. asked_clear() after it in any case. */

@@ -107,6 +107,11 @@ bool check_is_device(const struct check_host *host, const struct pvb_addr *addr)
 /* "0000:01:00.0 (NVIDIA Corporation GA104 [GeForce RTX 3070])"; loads pci.ids at its first call. Returns buf. */
 const char *check_describe(const struct check_host *host, const struct pvb_function *fn, char *buf, size_t size);
 
+/* ---- kernellog.c ------------------------------------------------------------------ */
+
+/* Whether a line of the kernel's log names one of this run's devices, however it does ("01:00.0", "PCI:0000:01:00"). */
+bool check_log_concerns(const struct check_host *host, const char *text);
+
 /* ---- run.c ------------------------------------------------------------------------ */
 
 struct check_run {

@@ -5,7 +5,7 @@
 
 #include "bootloader.h"
 #include "groups.h"
-#include "parameter.h"
+#include "../conf/parameter.h"
 
 #define CMDLINE "/proc/cmdline"
 #define GRUB_CFG "boot/grub/grub.cfg"
@@ -130,7 +130,7 @@ static void applied_compare(struct check_run *run, const struct bootloader *load
 	if (extra.n)
 		byhand_say(run, loader, &extra);
 	if (!missing.n && !extra.n)
-		check_ok(run, loader->file, "the kernel runs with what it says");
+		check_ok(run, loader->file, "the kernel runs with what this file says");
 }
 
 static void cmdline_applied_check(struct check_run *run)
@@ -226,29 +226,10 @@ static void cmdline_one_line_check(struct check_run *run)
 	bootloader_clear(&loader);
 }
 
-/* ---- pvebind-off ---- */
-
-static void pvebind_off_check(struct check_run *run)
-{
-	struct bootloader loader;
-
-	if (!run->host.cmdline) {
-		check_unknown(run, CMDLINE, "it cannot be read");
-	} else if (!front_switched_off(run->host.front)) {
-		check_ok(run, CMDLINE, "pvebind is not switched off");
-	} else {
-		bootloader_look(&run->host, &loader);
-		check_fail(run, CMDLINE, "pvebind=off: no VM gets a device, and one with pvebind as its hookscript does not start");
-		bootloader_advise_remove(run, &loader, "pvebind=off", "When the host is in order again");
-		bootloader_clear(&loader);
-	}
-}
-
 const struct check check_cmdline[] = {
 	{ "boot-loader", "It is known which boot loader booted the host", CHECK_HOST, "02", boot_loader_check },
 	{ "cmdline-applied", "The kernel runs with what its file says", CHECK_HOST, "02", cmdline_applied_check },
 	{ "cmdline-wrong-file", "No parameter is in the file that does not count", CHECK_HOST, "02", cmdline_wrong_file_check },
 	{ "cmdline-one-line", "/etc/kernel/cmdline is one line", CHECK_HOST, "02", cmdline_one_line_check },
-	{ "pvebind-off", "pvebind is not switched off", CHECK_HOST, "02", pvebind_off_check },
 	{ .id = NULL },
 };

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Chapters 07 and 09: the devices, what comes with them, and the table of all checks of them. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "device.h"
-#include "groups.h"
+#include "vm.h"
 
 #define DESCRIBE_MAX 256
 
@@ -32,52 +33,102 @@ static const char *slot_name(const struct pvb_function *fn, char buf[PVB_ADDR_MA
 	return pvb_addr_format(&slot, buf);
 }
 
-static void missing_say(struct check_run *run, const struct pvb_function *fn, const struct pvb_function *missing)
+/* The command for the hostpci line that names it, if it is one alone that names one thing: several may be so on purpose. */
+static void slot_advise(struct check_run *run, const struct pvb_function *fn)
 {
-	char text[DESCRIBE_MAX], slot[PVB_ADDR_MAX];
-
-	check_describe(&run->host, missing, text, sizeof(text));
-	/* A processor's own graphics, with its USB and what else it has. */
-	if (missing->vendor != fn->vendor) {
-		check_warn(run, "", "%s is in the same slot and stays with the host, as in a processor with graphics: so it cannot be reset as a whole",
-			   text);
-		return;
-	}
-	if (missing->group >= 0 && missing->group == fn->group)
-		check_warn(run, "",
-			   "%s is of the same card and the same IOMMU group: it leaves the host as well, but the VM does not get it", text);
-	else if (*fn->reset_methods && strcmp(fn->reset_methods, "pm") != 0)
-		check_warn(run, "", "%s is of the same card, and stays with the host: drivers often need both", text);
-	else
-		check_fail(run, "",
-			   "%s is of the same card, and stays with the host: so the card cannot be reset, and works once at most", text);
-	check_advise(run, "Name the slot without a function, so that all of them go along: %s", slot_name(fn, slot));
-}
-
-static void slot_say(struct check_run *run, const struct device_look *look, const struct pvb_function *fn)
-{
-	size_t n = 0, missing = 0;
+	const struct pvb_function *list[VM_FUNCTIONS_MAX];
+	int line = -1, lines = 0;
 	char slot[PVB_ADDR_MAX];
 
+	check_advise(run, "Name the slot without a function, so that all of them go along: %s", slot_name(fn, slot));
+	for (unsigned i = 0; run->host.has_vm && i < CONF_HOSTPCI_MAX; i++) {
+		size_t n = vm_hostpci(run, i) ? vm_functions(run, vm_hostpci(run, i), list) : 0;
+
+		if (!n || !device_same_slot(list[0], fn))
+			continue;
+		lines++;
+		line = vm_hostpci(run, i)->num_ids == 1 ? (int)i : -1;
+	}
+	if (lines == 1 && line >= 0)
+		vm_advise_host(run, (unsigned)line, slot);
+}
+
+/* The functions of a slot that do not go along, as names. */
+struct left {
+	char along[400];     /* of the device's IOMMU group: they leave the host all the same */
+	char apart[400];     /* of other groups */
+	char processor[256]; /* beside the graphics of a processor: its USB and what else it has */
+	size_t n, all;
+};
+
+static void name_add(char *names, size_t size, const char *name)
+{
+	size_t have = strlen(names);
+
+	snprintf(names + have, size - have, "%s%s", have ? ", " : "", name);
+}
+
+static void left_find(const struct device_look *look, const struct pvb_function *fn, struct left *left)
+{
+	char text[DESCRIBE_MAX];
+
+	*left = (struct left){ .n = 0 };
 	for (size_t i = 0; i < pvb_snapshot_count(look->host->snapshot); i++) {
 		const struct pvb_function *other = pvb_snapshot_get(look->host->snapshot, i);
 
 		if (!is_of_card(other) || !device_same_slot(fn, other))
 			continue;
-		n++;
+		left->all++;
 		if (device_goes_along(look, other))
 			continue;
-		missing++;
-		missing_say(run, fn, other);
+		left->n++;
+		check_describe(look->host, other, text, sizeof(text));
+		if (other->group >= 0 && other->group == fn->group)
+			name_add(left->along, sizeof(left->along), text);
+		else if (other->vendor == fn->vendor)
+			name_add(left->apart, sizeof(left->apart), text);
+		else
+			name_add(left->processor, sizeof(left->processor), pvb_addr_format(&other->addr, text));
 	}
-	if (missing)
-		return;
-	if (n == 1)
+}
+
+static void left_say(struct check_run *run, const struct pvb_function *fn, const struct left *left)
+{
+	bool reset = *fn->reset_methods && strcmp(fn->reset_methods, "pm") != 0;
+
+	if (*left->along) {
+		check_warn(run, "", "left out is %s, of the same card and IOMMU group: it leaves the host as well, and the VM does not get it",
+			   left->along);
+		slot_advise(run, fn);
+	}
+	if (*left->apart) {
+		if (reset)
+			check_warn(run, "", "left out is %s, of the same card: it stays with the host, and drivers often need all", left->apart);
+		else
+			check_fail(run, "", "left out is %s, of the same card: it stays with the host, so that the card cannot be reset, and works once at most",
+				   left->apart);
+		slot_advise(run, fn);
+	}
+	if (*left->processor && reset)
+		check_ok(run, "", "graphics of a processor; of the same slot, and the host's, is %s", left->processor);
+	else if (*left->processor)
+		check_warn(run, "", "graphics of a processor, which cannot be reset as a whole, as the host keeps %s of the same slot", left->processor);
+}
+
+static void slot_say(struct check_run *run, const struct device_look *look, const struct pvb_function *fn)
+{
+	char slot[PVB_ADDR_MAX];
+	struct left left;
+
+	left_find(look, fn, &left);
+	if (left.n)
+		left_say(run, fn, &left);
+	else if (left.all == 1)
 		check_ok(run, "", "it is the only function of its slot");
 	else if (look->host->devices_wanted)
-		check_ok(run, "", "all %zu functions of the slot go along", n);
+		check_ok(run, "", "all %zu functions of the slot go along", left.all);
 	else
-		check_ok(run, "", "its slot has %zu functions; as %s a VM gets all of them", n, slot_name(fn, slot));
+		check_ok(run, "", "its slot has %zu functions; as %s a VM gets all of them", left.all, slot_name(fn, slot));
 }
 
 static void slots_say(struct check_run *run, const struct device_look *look)
@@ -123,31 +174,63 @@ static void others_say(struct check_run *run, const struct device_look *look, co
 
 	reason_find(look, fn->group, why, sizeof(why));
 	check_warn(run, "", "IOMMU group %d goes as a whole: with it the host loses %s", fn->group, names);
+	*why = (char)toupper((unsigned char)*why);
 	check_advise(run, "%s%sPut the card into another slot%s; pvebind list shows the groups.", why, *why ? ". " : "",
 		     n > 1 ? ", or name those devices for the VM, too" : ", or name that device for the VM, too");
 }
 
+/* "0000:02:00.0 (Samsung …), driver nvme: nvme0n1p2 is mounted on /" behind what is in names. */
+static void other_add(const struct device_look *look, const struct pvb_function *other, const struct pvb_host_uses *uses,
+		      char *names, size_t size)
+{
+	char text[DESCRIBE_MAX];
+	size_t have = strlen(names);
+
+	check_describe(look->host, other, text, sizeof(text));
+	snprintf(names + have, size - have, "%s%s%s%s", have ? "; " : "", text, *other->driver ? ", driver " : "", other->driver);
+	for (size_t i = 0; i < uses->n; i++) {
+		const struct pvb_host_use *use = &uses->list[i];
+
+		if (pvb_addr_compare(&use->addr, &other->addr) != 0)
+			continue;
+		have = strlen(names);
+		snprintf(names + have, size - have, ": %s%s%s", use->disks, *use->disks && *use->nics ? ", " : "", use->nics);
+	}
+}
+
+/* Of its own slot others may be left out, too: slot-functions. */
+static bool is_other(const struct device_look *look, const struct pvb_function *fn, const struct pvb_function *other)
+{
+	return other->group == fn->group && !other->bridge && !device_goes_along(look, other) &&
+	       !(is_of_card(fn) && device_same_slot(fn, other));
+}
+
 static void group_say(struct check_run *run, const struct device_look *look, const struct pvb_function *fn)
 {
-	char names[512] = "", text[DESCRIBE_MAX];
-	size_t others = 0, members = 0;
+	size_t all = pvb_snapshot_count(look->host->snapshot), n = 0, members = 0;
+	_conf_free_ const struct pvb_function **others = calloc(all + 1, sizeof(*others));
+	struct pvb_host_uses uses = { .n = 0 };
+	struct pvb_err ignored; /* the refusals host-disk and host-network tell of it */
+	char names[1024] = "";
 
-	for (size_t i = 0; i < pvb_snapshot_count(look->host->snapshot); i++) {
-		const struct pvb_function *other = pvb_snapshot_get(look->host->snapshot, i);
-		size_t have = strlen(names);
-
-		if (other->group != fn->group || other->bridge)
-			continue;
-		members++;
-		/* Those of its own slot: slot-functions. */
-		if (device_goes_along(look, other) || (is_of_card(fn) && device_same_slot(fn, other)))
-			continue;
-		check_describe(look->host, other, text, sizeof(text));
-		snprintf(names + have, sizeof(names) - have, "%s%s%s%s", others++ ? ", " : "", text, *other->driver ? ", driver " : "",
-			 other->driver);
+	if (!others) {
+		check_unknown(run, "", "out of memory");
+		return;
 	}
-	if (others)
-		others_say(run, look, fn, names, others);
+	for (size_t i = 0; i < all; i++) {
+		const struct pvb_function *other = pvb_snapshot_get(look->host->snapshot, i);
+
+		members += other->group == fn->group && !other->bridge;
+		if (is_other(look, fn, other))
+			others[n++] = other;
+	}
+	if (n && pvb_host_uses_find(look->host->ctx, others, n, &uses, &ignored) < 0)
+		pvb_host_uses_clear(&uses);
+	for (size_t i = 0; i < n; i++)
+		other_add(look, others[i], &uses, names, sizeof(names));
+	pvb_host_uses_clear(&uses);
+	if (n)
+		others_say(run, look, fn, names, n);
 	else if (members > 1)
 		check_ok(run, "", "the %zu functions of IOMMU group %d go together", members, fn->group);
 	else
@@ -265,7 +348,7 @@ const struct check check_device[] = {
 	{ "link", "Each link is as wide as it can be", CHECK_HOST, "07", said_check },
 	{ "holders", "No process is in the way", CHECK_HOST, "07", said_check },
 	{ "override", "No driver override is left over", CHECK_HOST, "07", said_check },
-	{ "home", "What is not lent is the host's", CHECK_HOST, "07", said_check },
+	{ "home", "What no VM has is the host's", CHECK_HOST, "07", said_check },
 	{ "lend-state", "No lend was left half-done", CHECK_HOST, "07", said_check },
 	{ .id = NULL },
 };

@@ -73,7 +73,10 @@ static void reset_say(struct check_run *run, const struct device_look *look, con
 		no_reset_say(run, look, fn);
 	} else if (!strcmp(fn->reset_methods, "pm")) {
 		check_warn(run, where, "its only reset is a change of its power state (pm), which many cards come out of as they went in");
-		check_advise(run, "If it works only once, try reset = slot in pvebind.ini, with all functions of the card.");
+		if (left_behind(look, fn))
+			check_advise(run, "If it works only once, restart the host between two starts of the VM; a reset of the slot is not to be had, as the host keeps a part of it.");
+		else
+			check_advise(run, "If it works only once, try reset = slot in pvebind.ini, with all functions of the card.");
 	} else {
 		check_ok(run, where, "it can be reset by: %s", fn->reset_methods);
 	}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "kernels.h"
 
 #define WHERE_MAX 320
 
@@ -85,7 +86,7 @@ void device_override_say(struct check_run *run, const struct device_look *look)
 		check_ok(run, "", "none has an override but what is lent");
 }
 
-/* ---- on vfio, and not lent ---- */
+/* ---- whose it is while no VM has it ---- */
 
 static const struct pvb_user *user_of(const struct device_look *look, const struct pvb_function *fn)
 {
@@ -95,59 +96,91 @@ static const struct pvb_user *user_of(const struct device_look *look, const stru
 	return NULL;
 }
 
-static void way_home_advise(struct check_run *run, const struct pvb_function *fn, bool by_ids)
+/* "; the host's driver for it is nouveau", into buf: nothing where that is not known. */
+static void drivers_name(struct check_run *run, const struct pvb_function *fn, char *buf, size_t size)
 {
-	char addr[PVB_ADDR_MAX];
+	struct drivers drivers;
+	struct kernels kernels;
+	char names[256];
 
-	pvb_addr_format(&fn->addr, addr);
-	if (by_ids)
-		check_advise(run, "To share it with the host, take its id out there, update the initramfs, and restart the host.");
-	else
-		check_advise(run, "If the host shall have it while no VM does, give it back:");
-	if (by_ids)
-		check_command(run, "update-initramfs -u -k all");
-	else
-		check_command(run, "echo > /sys/bus/pci/devices/%s/driver_override && echo %s > /sys/bus/pci/drivers/%s/unbind"
-			      " && echo %s > /sys/bus/pci/drivers_probe", addr, addr, fn->driver, addr);
+	kernels_find(&run->host, &kernels);
+	drivers_find(&kernels, fn, &drivers);
+	drivers_text(&drivers, names, sizeof(names));
+	*buf = '\0';
+	if (*names)
+		snprintf(buf, size, "; the host's own driver for it would be %s", names);
+	else if (!drivers.unknown)
+		snprintf(buf, size, "; the host has no driver of its own for it");
+	kernels_clear(&kernels);
 }
 
 static void left_say(struct check_run *run, const struct device_look *look, const struct pvb_function *fn)
 {
 	const struct pvb_user *user = user_of(look, fn);
-	char where[WHERE_MAX];
-	bool by_ids;
+	char where[WHERE_MAX], own[320], addr[PVB_ADDR_MAX];
 
-	check_about(run, &fn->addr);
 	if (user) {
 		check_warn(run, "", "it is in use, but not lent by pvebind: %s; when that ends it stays on %s", user->text, fn->driver);
 		check_advise(run, "Give that VM pvebind's hookscript (pvebind enable VMID); it counts from its next start.");
 		return;
 	}
-	by_ids = device_in_ids(look, fn, where, sizeof(where));
-	if (by_ids)
-		check_warn(run, where, "%s has it from the host's start on, by ids=: pvebind leaves it there, and the host never has it",
-			   fn->driver);
+	/* What that costs vfio-ids and vfio-parameters tell. */
+	if (device_in_ids(look, fn, where, sizeof(where))) {
+		check_ok(run, where, "%s has it from the host's start on, by ids=: pvebind leaves it there", fn->driver);
+		return;
+	}
+	drivers_name(run, fn, own, sizeof(own));
+	check_warn(run, "", "it is on %s and not lent: left by a start without pvebind (Proxmox VE does not give back), or bound by hand%s",
+		   fn->driver, own);
+	check_advise(run, "If the host shall have it while no VM does, give it back:");
+	pvb_addr_format(&fn->addr, addr);
+	check_command(run, "echo > /sys/bus/pci/devices/%s/driver_override && echo %s > /sys/bus/pci/drivers/%s/unbind && echo %s > /sys/bus/pci/drivers_probe",
+		      addr, addr, fn->driver, addr);
+}
+
+/* What its lend has in the journal. */
+static void lent_say(struct check_run *run, const struct device_look *look, const struct pvb_function *fn, const char *holder)
+{
+	struct pvb_lend lend;
+	struct pvb_err err;
+
+	if (pvb_lend_read(look->host->ctx, holder, &lend, &err) < 0) {
+		check_unknown(run, "/run/pvebind", "it is lent to %s, and where it comes home to cannot be read: %s", holder, err.text);
+		return;
+	}
+	for (size_t i = 0; i < lend.num_devices; i++) {
+		const struct pvb_home *home = &lend.devices[i];
+
+		if (pvb_addr_compare(&home->addr, &fn->addr) != 0)
+			continue;
+		check_ok(run, "", "%s has it; %s%s", lend.label, home->stays ? "it stays there afterwards, where it was before" :
+			 *home->driver ? "it comes home to " : home->by_modalias ? "it comes home to the driver that its id names" :
+			 "it comes home to no driver", home->stays ? "" : home->driver);
+	}
+	pvb_lend_clear(&lend);
+}
+
+static void home_say(struct check_run *run, const struct device_look *look, const struct pvb_function *fn)
+{
+	char holder[32];
+
+	check_about(run, &fn->addr);
+	device_holder(look, fn, holder, sizeof(holder));
+	if (*holder)
+		lent_say(run, look, fn, holder);
+	else if (fn->vfio)
+		left_say(run, look, fn);
+	else if (*fn->driver)
+		check_ok(run, "", "%s has it while no VM does", fn->driver);
 	else
-		check_warn(run, "", "it is on %s and not lent: left by a start without pvebind (Proxmox VE does not give back), or bound by hand",
-			   fn->driver);
-	way_home_advise(run, fn, by_ids);
+		check_ok(run, "", "it is the host's, and no driver has it");
 }
 
 void device_home_say(struct check_run *run, const struct device_look *look)
 {
-	size_t left = 0;
-
-	for (size_t i = 0; i < look->n; i++) {
-		char holder[32];
-
-		if (!look->devices[i]->vfio || *device_holder(look, look->devices[i], holder, sizeof(holder)))
-			continue;
-		left_say(run, look, look->devices[i]);
-		left++;
-	}
+	for (size_t i = 0; i < look->n; i++)
+		home_say(run, look, look->devices[i]);
 	check_about(run, NULL);
-	if (!left)
-		check_ok(run, "", "what is not lent is not on vfio-pci");
 }
 
 /* ---- lends ---- */

@@ -72,11 +72,7 @@ void check_about(struct check_run *run, const struct pvb_addr *addr)
 
 const char *check_place(char *buf, size_t size, const char *file, unsigned line)
 {
-	if (line)
-		snprintf(buf, size, "%s:%u", file, line);
-	else
-		snprintf(buf, size, "%s", file);
-	return buf;
+	return conf_place(buf, size, file, line);
 }
 
 static void finding_clear(struct check_finding *finding)

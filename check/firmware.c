@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "groups.h"
-#include "parameter.h"
+#include "../conf/parameter.h"
 #include "platform.h"
 
 #define GROUPS "/sys/kernel/iommu_groups"
@@ -61,6 +61,7 @@ static void iommu_missing(struct check_run *run)
 	static const char nothing[] = "no IOMMU group: the IOMMU is off, so no device can be passed to a VM";
 	const char *cmdline = run->host.cmdline ? run->host.cmdline : "";
 	int dmar = platform_acpi(run->host.ctx, "DMAR"), ivrs = platform_acpi(run->host.ctx, "IVRS");
+	struct platform_cpu cpu;
 
 	if (parameter_switch(cmdline, "intel_iommu") == 0 || parameter_switch(cmdline, "amd_iommu") == 0 ||
 	    parameter_option(cmdline, "iommu", "off")) {
@@ -75,6 +76,9 @@ static void iommu_missing(struct check_run *run)
 			   dmar == 1 ? "DMAR" : "IVRS");
 		check_advise(run, "Look what the kernel says of it; a newer firmware for the board often mends its table.");
 		check_command(run, "dmesg | grep -i -e DMAR -e AMD-Vi -e IVRS");
+	} else if (dmar == 0 && platform_cpu(run->host.ctx, &cpu) == 0 && cpu.hypervisor) {
+		check_fail(run, GROUPS, "%s; this host is a VM itself, and the hypervisor below does not give it one", nothing);
+		check_advise(run, "Have it give the VM an IOMMU (on Proxmox VE 8.1 and later, for the VM of this host: qm set VMID --machine q35,viommu=intel).");
 	} else if (dmar == 0) {
 		check_fail(run, GROUPS, "%s; the firmware does not offer it: " TABLES " has neither DMAR (Intel) nor IVRS (AMD)", nothing);
 		check_advise(run, "Switch VT-d (Intel) or IOMMU/AMD-Vi (AMD) on in the firmware setup; \"Auto\" is often off. Where there is no such setting the board or the processor has none.");

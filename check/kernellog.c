@@ -86,6 +86,11 @@ static const struct pvb_function *device_of(const struct check_host *host, const
 	return NULL;
 }
 
+bool check_log_concerns(const struct check_host *host, const char *text)
+{
+	return device_of(host, text, SENTENCE_DEVICE) != NULL;
+}
+
 static const struct pvb_function *group_of(const struct check_host *host, const char *text)
 {
 	const char *word = strstr(text, "group ");
@@ -187,15 +192,17 @@ static void log_read(struct check_run *run, struct log *log)
 static void hit_say(struct check_run *run, const struct hit *hit)
 {
 	const struct sentence *sentence = hit->sentence;
+	bool few = hit->times <= sentence->few;
 	char where[64], times[32] = "";
 
 	snprintf(where, sizeof(where), "dmesg [%llu.%06llu]", hit->time / 1000000, hit->time % 1000000);
 	if (hit->times > 1)
 		snprintf(times, sizeof(times), " (%u times)", hit->times);
 	check_about(run, hit->fn ? &hit->fn->addr : NULL);
-	check_say(run, sentence->verdict, where, "the kernel said \"%.300s\"%s: %s", hit->text, times, sentence->meaning);
-	check_advise(run, "%s", sentence->advice);
-	if (sentence->command)
+	check_say(run, few ? CHECK_OK : sentence->verdict, where, "the kernel said \"%.300s\"%s: %s", hit->text, times, sentence->meaning);
+	if (!few)
+		check_advise(run, "%s", sentence->advice);
+	if (sentence->command && !few)
 		check_command(run, "%s", sentence->command);
 	check_about(run, NULL);
 }

@@ -16,25 +16,6 @@ bool modconf_read(struct check_run *run, struct pvb_modconf *conf)
 	return r == 0;
 }
 
-const char *modconf_place(const struct pvb_modconf_line *line, char buf[MODCONF_PLACE_MAX])
-{
-	return check_place(buf, MODCONF_PLACE_MAX, line->file, line->line);
-}
-
-bool modconf_is(const struct pvb_modconf_line *line, enum pvb_modconf_kind kind, const char *module)
-{
-	return line->effective && line->kind == kind && module_equal(line->module, module);
-}
-
-const char *modconf_word(const char **at, size_t *size)
-{
-	const char *word = *at + strspn(*at, " \t\r");
-
-	*size = strcspn(word, " \t\r");
-	*at = word + *size;
-	return *size ? word : NULL;
-}
-
 void modconf_advise(struct check_run *run, const struct pvb_modconf_line *line, const char *text)
 {
 	check_advise(run, "%s", text);

@@ -283,6 +283,12 @@ static bool line_is_dos(const struct pvb_modconf_line *line)
 	return strchr(line->module, '\r') || strchr(line->value, '\r');
 }
 
+/* "weakdep i915 xe": kmod 33 and newer know it, libkmod tells of it in no list, and it binds nothing. */
+static bool line_is_weakdep(const struct pvb_modconf_line *line)
+{
+	return line->kind == PVB_MODCONF_OTHER && !strncmp(line->value, "weakdep", 7) && strchr(" \t", line->value[7]);
+}
+
 /* before: the line before it, or NULL; a file that was written elsewhere has many such. */
 static void line_judge(struct check_run *run, const struct pvb_modconf_line *line, const struct pvb_modconf_line *before)
 {
@@ -295,7 +301,7 @@ static void line_judge(struct check_run *run, const struct pvb_modconf_line *lin
 		check_warn(run, where, "the line ends as in files of Windows (CR LF), and modprobe takes that CR for a part of what it says");
 		check_advise(run, "Take the CRs out.");
 		check_command(run, "sed -i 's/\\r$//' %s", line->file);
-	} else if (!line->effective) {
+	} else if (!line->effective && !line_is_weakdep(line)) {
 		check_warn(run, where, "modprobe does not understand this line, and leaves it out");
 		modconf_advise(run, line, "Correct or remove it; modprobe.d(5) has the words there are.");
 	}

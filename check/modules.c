@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../conf/initramfs.h"
+#include "../conf/modulelist.h"
 #include "groups.h"
 #include "kernels.h"
 
@@ -53,6 +55,7 @@ static const char *vfio_state(struct check_run *run, struct kernels *kernels, co
 static void vfio_check(struct check_run *run)
 {
 	const char *states[VFIO_MODULES];
+	char unknown[64] = "";
 	bool ok = true;
 	struct kernels kernels;
 
@@ -61,11 +64,13 @@ static void vfio_check(struct check_run *run)
 		states[i] = vfio_state(run, &kernels, vfio_modules[i]);
 		ok &= states[i] && strcmp(states[i], "missing") != 0;
 		if (!states[i])
-			check_unknown(run, *kernels.running.folder ? kernels.running.folder : "/lib/modules",
-				      "%s is not loaded, and the list of this kernel's modules cannot be read", vfio_modules[i]);
+			snprintf(strchr(unknown, '\0'), sizeof(unknown) - strlen(unknown), "%s%s", *unknown ? ", " : "", vfio_modules[i]);
 		else if (!strcmp(states[i], "missing"))
 			vfio_missing(run, &kernels, vfio_modules[i]);
 	}
+	if (*unknown)
+		check_unknown(run, *kernels.running.folder ? kernels.running.folder : "/lib/modules",
+			      "not loaded, and the list of this kernel's modules cannot be read: %s", unknown);
 	if (ok)
 		check_ok(run, "/sys/module", "%s %s, %s %s, %s %s", vfio_modules[0], states[0], vfio_modules[1], states[1],
 			 vfio_modules[2], states[2]);
@@ -74,39 +79,21 @@ static void vfio_check(struct check_run *run)
 
 /* ---- vfio_virqfd ---- */
 
-/* The files that name modules to load, one a line (modules-load.d(5), initramfs-tools(7)). */
-static size_t virqfd_in(struct check_run *run, const char *path)
+static void virqfd_say(struct check_run *run, const struct modulelist_line *line)
 {
-	_conf_free_ char *text = NULL;
-	struct conf_lines lines = { .next = NULL };
-	char where[256];
-	size_t found = 0;
+	char where[320];
 
-	if (pvb_read_file(run->host.ctx, path, 1 << 20, &text, &lines.left) < 0)
-		return 0;
-	for (lines.next = text; conf_line_next(&lines);) {
-		char *word = conf_trim(lines.line);
-
-		word[strcspn(word, " \t#;")] = '\0';
-		if (!module_equal(word, "vfio_virqfd"))
-			continue;
-		check_warn(run, check_place(where, sizeof(where), path, lines.number),
-			   "vfio_virqfd is to be loaded, which has been a part of vfio itself since Linux 6.2: there is no such module");
-		check_advise(run, "Remove the line.");
-		check_command(run, "sed -i -E '/^[[:space:]]*vfio[-_]virqfd/d' %s", path);
-		initramfs_commands(run);
-		found++;
-	}
-	return found;
+	check_warn(run, check_place(where, sizeof(where), line->file, line->line),
+		   "vfio_virqfd is to be loaded, which has been a part of vfio itself since Linux 6.2: there is no such module");
+	check_advise(run, "Remove the line.");
+	check_command(run, "sed -i -E '/^[[:space:]]*vfio[-_]virqfd/d' %s", line->file);
+	initramfs_commands(run);
 }
 
 static void virqfd_check(struct check_run *run)
 {
-	static const char *const files[] = { "/etc/modules", "/etc/initramfs-tools/modules" };
-	struct pvb_ctx *ctx = run->host.ctx;
-	_conf_strv_ char **names = NULL;
-	size_t found = 0, there = pvb_sysfs_exists(ctx, "etc/modules-load.d");
-	char path[256];
+	size_t before = run->findings.n;
+	struct modulelist list;
 
 	if (!run->host.major) {
 		check_unknown(run, "/proc/sys/kernel/osrelease", "the kernel's version is not known, so neither whether it has vfio_virqfd");
@@ -114,101 +101,47 @@ static void virqfd_check(struct check_run *run)
 	}
 	if (!check_kernel_since(&run->host, 6, 2))
 		return;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		there += pvb_sysfs_exists(ctx, files[i]);
-		found += virqfd_in(run, files[i]);
-	}
-	if (pvb_sysfs_list(ctx, "etc/modules-load.d", &names) == 0)
-		for (char **name = names; *name; name++) {
-			snprintf(path, sizeof(path), "/etc/modules-load.d/%s", *name);
-			/* Debian has a link to /etc/modules there. */
-			if (strcmp(*name, "modules.conf") != 0)
-				found += virqfd_in(run, path);
-		}
-	if (!there)
+	if (modulelist_read(run->host.ctx, &list) < 0 || !list.files)
 		check_unknown(run, "/etc/modules", "there is no list of modules to load at boot");
-	else if (!found)
+	for (size_t i = 0; i < list.n; i++)
+		if (module_equal(list.lines[i].module, "vfio_virqfd"))
+			virqfd_say(run, &list.lines[i]);
+	if (run->findings.n == before)
 		check_ok(run, "/etc/modules", "vfio_virqfd, which Linux has no more, is in no list of modules to load");
+	modulelist_clear(&list);
 }
 
 /* ---- the initramfs ---- */
 
-struct youngest {
-	char path[256];
-	int64_t time; /* nanoseconds since the epoch; 0: none */
-};
-
-static int64_t file_time(struct pvb_ctx *ctx, const char *path)
+static void initramfs_say(struct check_run *run, const struct initramfs *initramfs, const char *release)
 {
-	_conf_close_ int fd = pvb_open(ctx, path, O_PATH);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return 0;
-	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-}
-
-static void youngest_see(struct pvb_ctx *ctx, struct youngest *youngest, const char *path)
-{
-	int64_t time = file_time(ctx, path);
-
-	if (time > youngest->time && conf_copy(youngest->path, sizeof(youngest->path), path))
-		youngest->time = time;
-}
-
-/* What initramfs-tools copies into the initramfs of all this (its hooks/kmod, mkinitramfs): not /etc/modules, which is
- * read when the root file system is there. */
-static void youngest_find(struct pvb_ctx *ctx, struct youngest *youngest)
-{
-	_conf_strv_ char **names = NULL;
-	char path[256];
-
-	*youngest = (struct youngest){ .time = 0 };
-	youngest_see(ctx, youngest, "/etc/initramfs-tools/modules");
-	if (pvb_sysfs_list(ctx, "etc/modprobe.d", &names) < 0)
-		return;
-	for (char **name = names; *name; name++) {
-		snprintf(path, sizeof(path), "/etc/modprobe.d/%s", *name);
-		if (strlen(path) > 5 && !strcmp(path + strlen(path) - 5, ".conf"))
-			youngest_see(ctx, youngest, path);
-	}
-}
-
-/* A file that is written while the initramfs is made is in it, or will be in the next. */
-#define INITRAMFS_SLACK ((int64_t)5 * 1000000000)
-
-static void initramfs_say(struct check_run *run, const struct kernel *kernel, const struct youngest *youngest)
-{
-	char path[PVB_NAME_MAX + 32];
-	int64_t made;
-
-	snprintf(path, sizeof(path), "/boot/initrd.img-%s", kernel->release);
-	made = file_time(run->host.ctx, path);
-	if (!made) {
-		check_unknown(run, path, "there is no such initramfs to compare with");
-	} else if (youngest->time > made + INITRAMFS_SLACK) {
-		check_warn(run, youngest->path, "changed since %s was made: at boot the kernel's modules still go by what it said before", path);
+	if (!initramfs->there) {
+		check_unknown(run, initramfs->path, "there is no such initramfs to compare with");
+	} else if (initramfs->stale) {
+		check_warn(run, initramfs->youngest, "changed since %s was made: at boot the kernel's modules still go by what it said before", initramfs->path);
 		check_advise(run, "Make the initramfs anew, then reboot.");
 		initramfs_commands(run);
 	} else {
-		check_ok(run, path, "the initramfs of %s is newer than the modules' configuration", kernel->release);
+		check_ok(run, initramfs->path, "the initramfs of %s is newer than the modules' configuration", release);
 	}
 }
 
 static void initramfs_check(struct check_run *run)
 {
-	struct youngest youngest;
+	struct initramfs initramfs = { .youngest = "" };
 	struct kernels kernels;
 	const struct kernel *kernel;
 
 	kernels_find(&run->host, &kernels);
-	youngest_find(run->host.ctx, &youngest);
-	if (!youngest.time)
-		check_unknown(run, "/etc/modprobe.d", "there is no configuration of modules to compare the initramfs with");
-	else if (!kernels_get(&kernels, 0))
+	if (!kernels_get(&kernels, 0))
 		check_unknown(run, "/proc/sys/kernel/osrelease", "it is not known which kernel runs, nor which one boots next");
-	for (size_t i = 0; youngest.time && (kernel = kernels_get(&kernels, i)); i++)
-		initramfs_say(run, kernel, &youngest);
+	for (size_t i = 0; (kernel = kernels_get(&kernels, i)); i++) {
+		initramfs_look(run->host.ctx, kernel->release, &initramfs);
+		if (*initramfs.youngest)
+			initramfs_say(run, &initramfs, kernel->release);
+		else if (!i)
+			check_unknown(run, "/etc/modprobe.d", "there is no configuration of modules to compare the initramfs with");
+	}
 	kernels_clear(&kernels);
 }
 

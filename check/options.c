@@ -5,7 +5,7 @@
 
 #include "bootloader.h"
 #include "groups.h"
-#include "parameter.h"
+#include "../conf/parameter.h"
 #include "platform.h"
 
 #define CMDLINE "/proc/cmdline"
@@ -160,22 +160,28 @@ static void iommu_parameter_check(struct check_run *run)
 
 /* ---- iommu-passthrough ---- */
 
-/* How the host's own devices are translated, by the first groups' types: 1 not at all ("identity"), 0 some are ("DMA",
- * "DMA-FQ"), -1 not known. */
-static int groups_identity(const struct check_host *host)
+/* How the host's own devices are translated, by the first groups' types (Linux, Documentation/ABI/testing/
+ * sysfs-kernel-iommu_groups). Some devices have a type of their own: one that is translated lazily tells of the default. */
+enum translation { TRANSLATION_UNKNOWN, TRANSLATION_NONE, TRANSLATION_STRICT, TRANSLATION_LAZY };
+
+static enum translation groups_translation(const struct check_host *host)
 {
 	_conf_strv_ char **groups = NULL;
-	int identity = -1;
+	enum translation most = TRANSLATION_UNKNOWN;
 	char path[64], type[32];
 
 	if (pvb_sysfs_list(host->ctx, "sys/kernel/iommu_groups", &groups) < 0)
-		return -1;
-	for (size_t i = 0; groups[i] && i < 8 && identity != 0; i++) {
+		return TRANSLATION_UNKNOWN;
+	for (size_t i = 0; groups[i] && i < 16; i++) {
+		enum translation one = TRANSLATION_UNKNOWN;
+
 		snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%.16s/type", groups[i]);
 		if (pvb_sysfs_read(host->ctx, path, type, sizeof(type)) == 0)
-			identity = !strcmp(type, "identity");
+			one = !strcmp(type, "identity") ? TRANSLATION_NONE : !strcmp(type, "DMA") ? TRANSLATION_STRICT :
+			      !strcmp(type, "DMA-FQ") ? TRANSLATION_LAZY : TRANSLATION_UNKNOWN;
+		most = one > most ? one : most;
 	}
-	return identity;
+	return most;
 }
 
 static bool passthrough_asked(const char *cmdline)
@@ -192,17 +198,19 @@ static bool passthrough_asked(const char *cmdline)
 
 static void iommu_passthrough_check(struct check_run *run)
 {
-	int identity;
+	enum translation translation;
 
 	if (!cmdline_seen(run) || platform_groups(run->host.ctx) <= 0)
 		return;
-	identity = groups_identity(&run->host);
+	translation = groups_translation(&run->host);
 	if (passthrough_asked(run->host.cmdline)) {
 		check_ok(run, CMDLINE, "iommu=pt: the host's own devices go past the IOMMU");
-	} else if (identity == 1 || platform_kernel_option(&run->host, "CONFIG_IOMMU_DEFAULT_PASSTHROUGH") == 1) {
+	} else if (translation == TRANSLATION_NONE || platform_kernel_option(&run->host, "CONFIG_IOMMU_DEFAULT_PASSTHROUGH") == 1) {
 		check_ok(run, "/sys/kernel/iommu_groups", "the host's own devices go past the IOMMU, without iommu=pt");
-	} else if (identity == 0) {
-		check_warn(run, CMDLINE, "iommu=pt is not there: the host's own devices (disks, network) go through the IOMMU, which costs some speed; VMs with devices work either way");
+	} else if (translation == TRANSLATION_LAZY) {
+		check_ok(run, CMDLINE, "iommu=pt is not there: the host's own devices go through the IOMMU, lazily, which costs little");
+	} else if (translation == TRANSLATION_STRICT) {
+		check_warn(run, CMDLINE, "iommu=pt is not there, and the host's own devices (disks, network) go strictly through the IOMMU, which costs speed; VMs with devices work either way");
 		addition_advise(run, "iommu=pt", "If speed matters");
 	} else {
 		check_unknown(run, "/sys/kernel/iommu_groups", "iommu=pt is not there; whether the kernel does so by default cannot be seen");

@@ -76,23 +76,28 @@ static const struct pvb_function *card_of(const struct check_host *host, unsigne
 	return NULL;
 }
 
-/* Its driver is of such a package: no kernel has one of its own by that name. */
-static bool drives(const struct pvb_function *fn)
+/* A card, were it one that stays, whose driver is of such a package: no kernel has one of its own by that name. NULL: none. */
+static const struct pvb_function *driven(const struct check_host *host, unsigned vendor)
 {
-	return !strcmp(fn->driver, "nvidia");
+	for (size_t i = 0; vendor == 0x10de && i < pvb_snapshot_count(host->snapshot); i++)
+		if (!strcmp(pvb_snapshot_get(host->snapshot, i)->driver, "nvidia"))
+			return pvb_snapshot_get(host->snapshot, i);
+	return NULL;
 }
 
 static void vendor_say(struct check_run *run, const struct pvb_function *fn, const struct found *found)
 {
+	const struct pvb_function *own = driven(&run->host, fn->vendor);
 	char name[256];
 
-	check_describe(&run->host, fn, name, sizeof(name));
-	if (drives(fn)) {
-		check_ok(run, PACKAGE_STATUS, "%s: it drives %s while no VM has it", found->names, name);
+	check_describe(&run->host, own ? own : fn, name, sizeof(name));
+	if (own) {
+		check_ok(run, PACKAGE_STATUS, "%s: it drives %s%s", found->names, name,
+			 check_is_device(&run->host, &own->addr) ? " while no VM has it" : ", which is the host's");
 		return;
 	}
 	check_warn(run, PACKAGE_STATUS, "for %s, which is passed to VMs, the host has %s, which it does not need for that", name, found->names);
-	check_advise(run, "Install the driver inside the VM. Remove it here, unless the host is to use the card while no VM has it.");
+	check_advise(run, "Install the driver inside the VM. Remove it here, unless the host or a container is to use the card while no VM has it.");
 	check_command(run, "apt-get purge %s", found->names);
 }
 

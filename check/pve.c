@@ -179,6 +179,15 @@ static void snippet_check(struct check_run *run)
 	free(storages.list);
 }
 
+/* For the file and its folder: whichever it is. */
+static void trust_commands(struct check_run *run, const char *path)
+{
+	int folder = (int)(strrchr(path, '/') - path);
+
+	check_command(run, "chown root: %.*s %s", folder, path, path);
+	check_command(run, "chmod go-w %.*s %s", folder, path, path);
+}
+
 /* Who can write it is root on this host: what Proxmox VE runs as root, the folder it is in, what it leads to. */
 static void trust_say(struct check_run *run, const struct conf_storage *storage, const char *path)
 {
@@ -186,12 +195,10 @@ static void trust_say(struct check_run *run, const struct conf_storage *storage,
 
 	if (hook_untrusted(run, path, why, sizeof(why))) {
 		check_fail(run, path, "%s, and Proxmox VE runs that as root: who can write it is root here", why);
-		check_command(run, "chown root: %.*s", (int)(strrchr(path, '/') - path), path);
-		check_command(run, "chmod go-w %.*s", (int)(strrchr(path, '/') - path), path);
+		trust_commands(run, path);
 	} else if (hook_untrusted(run, HOOK_FILE, why, sizeof(why))) {
 		check_fail(run, HOOK_FILE, "%s, and Proxmox VE runs that as root: who can write it is root here", why);
-		check_command(run, "chown root: %s", HOOK_FILE);
-		check_command(run, "chmod go-w %s", HOOK_FILE);
+		trust_commands(run, HOOK_FILE);
 	} else if (storage->shared) {
 		check_warn(run, path,
 			   "the snippet is on a shared storage (%s, %s): who can write there, from any host, is root on this one",

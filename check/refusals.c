@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bootloader.h"
 #include "groups.h"
 #include "refusals.h"
 
@@ -11,7 +12,7 @@
 static const struct {
 	const char *name, *path;
 } sources[] = {
-	{ "no-iommu", "sys/kernel" },	     { "group-shared", "sys/kernel/iommu_groups" }, { "in-use-by-vm", "proc" },
+	{ "no-iommu", "sys/kernel" },	     { "in-use-by-vm", "proc" },
 	{ "held", "proc" },		     { "host-disk", "proc/self/mountinfo" },        { "host-network", "proc/net/route" },
 	{ "last-console", "proc/fb" },	     { "driver-gate", "sys/module" },		    { "stuck", "proc" },
 	{ "disabled", "proc/cmdline" },
@@ -34,6 +35,22 @@ static bool config_missing(const struct check_run *run, const struct asked *aske
 	return false;
 }
 
+/* Without a group one cannot know who would be in it. */
+static bool group_missing(const struct check_run *run, const struct asked *asked, char *path, size_t size)
+{
+	for (size_t i = 0; i < asked->n; i++)
+		for (size_t k = 0; asked->vms[i].plan && k < pvb_plan_num_devices(asked->vms[i].plan); k++) {
+			const struct pvb_home *device = pvb_plan_device(asked->vms[i].plan, k);
+			char addr[PVB_ADDR_MAX];
+
+			snprintf(path, size, "sys/bus/pci/devices/%s/iommu_group", pvb_addr_format(&device->addr, addr));
+			if (device->group < 0)
+				return true;
+		}
+	snprintf(path, size, "sys/kernel/iommu_groups");
+	return !pvb_sysfs_exists(run->host.ctx, path);
+}
+
 /* Absent is fine: nothing is reserved. */
 static bool reservations_missing(const struct check_run *run, char *path, size_t size)
 {
@@ -49,6 +66,8 @@ static bool source_missing(const struct check_run *run, const struct asked *aske
 {
 	if (!strcmp(name, "off-bus"))
 		return config_missing(run, asked, path, size);
+	if (!strcmp(name, "group-shared"))
+		return group_missing(run, asked, path, size);
 	if (!strcmp(name, "reserved-by-pve"))
 		return reservations_missing(run, path, size);
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
@@ -60,6 +79,16 @@ static bool source_missing(const struct check_run *run, const struct asked *aske
 }
 
 /* ---- one refusal ---- */
+
+/* The switch itself is taken away where it stands. */
+static void switch_advise(struct check_run *run)
+{
+	struct bootloader loader;
+
+	bootloader_look(&run->host, &loader);
+	bootloader_advise_remove(run, &loader, "pvebind=off", "When the host is in order again");
+	bootloader_clear(&loader);
+}
 
 static void refusal_say(struct check_run *run, const struct asked *asked, const struct asked_vm *vm,
 			const struct pvb_refusal *refusal)
@@ -74,6 +103,8 @@ static void refusal_say(struct check_run *run, const struct asked *asked, const 
 			   refusal->text);
 	else
 		check_fail(run, "", "%s%s", label, refusal->text);
+	if (!strcmp(refusal->name, "disabled") && front_switched_off(run->host.front))
+		switch_advise(run);
 	refusals_of_vm(run, vm ? vm->vmid : 0);
 	check_about(run, NULL);
 }
@@ -133,8 +164,8 @@ static void row_say(struct check_run *run, const struct asked *asked)
 	for (size_t i = 0; i < asked->n; i++)
 		if (asked->vms[i].plan)
 			said += list_say(run, asked, &asked->vms[i], pvb_plan_refusals(asked->vms[i].plan));
-	/* The host's own stand without any VM. */
-	if (!said && asked->all && !strcmp(run->check->id, "disabled"))
+	/* The host's own stand without any VM that could be asked about. */
+	if (!said && !strcmp(run->check->id, "disabled"))
 		absent_say(run, asked, planned, 0);
 	else if (!said && (planned || unasked))
 		absent_say(run, asked, planned, unasked);

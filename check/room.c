@@ -51,23 +51,25 @@ static bool is_accelerator(const struct pvb_function *fn)
 
 /* ---- Above 4G Decoding ---- */
 
-#define LARGE (256 * MIB) /* what cards with graphics memory have at least */
+/* Below 4 GiB there are rarely more than 2 GiB for all devices together; what cards commonly have there (256 MiB, with Resizable
+ * BAR or without) fits, and a card does not work worse for it. One that takes half of the room leaves little for any other. */
+#define LARGE_BELOW GIB
 
 static void above_advise(struct check_run *run)
 {
 	check_advise(run, "Switch \"Above 4G Decoding\" (also \"64-bit MMIO\", \"Memory Mapped I/O above 4 GB\") on in the firmware setup; that goes with UEFI boot only.");
 }
 
-/* Whether something was found. */
+/* Whether something was found. I/O ports, of which there is little room too, are for legacy BIOSes: no driver needs a card's. */
 static bool bar_judge(struct check_run *run, const struct pvb_function *fn, const struct pvb_bar *bar, unsigned index)
 {
 	char place[80], addr[PVB_ADDR_MAX], size[24];
 
 	snprintf(place, sizeof(place), "/sys/bus/pci/devices/%s/resource:%u", pvb_addr_format(&fn->addr, addr), index + 1);
-	if (bar->unassigned) {
+	if (bar->unassigned && !bar->io) {
 		check_fail(run, place, "BAR %u has no address: the kernel found no room for it, and the device does not work so", index);
 		above_advise(run);
-	} else if (is_accelerator(fn) && bar->is_64bit && bar->size >= LARGE && bar->start < 4 * GIB) {
+	} else if (!bar->unassigned && bar->is_64bit && bar->size >= LARGE_BELOW && bar->start < 4 * GIB) {
 		check_warn(run, place, "BAR %u (%s) lies below 4 GiB: Above 4G Decoding seems to be off, and there is room for little more", index,
 			   size_text(bar->size, size));
 		above_advise(run);
@@ -105,10 +107,12 @@ static void above_4g_check(struct check_run *run)
 	}
 	check_about(run, NULL);
 	if (good && all)
-		check_ok(run, "", "all BARs of the devices have room, %u of them above 4 GiB", high);
+		check_ok(run, "", "the devices' BARs have room, %u of them above 4 GiB", high);
 }
 
 /* ---- Resizable BAR ---- */
+
+#define SMALL (256 * MIB) /* what a card has of its memory without it */
 
 static uint64_t largest(uint64_t sizes)
 {
@@ -131,7 +135,7 @@ static void rebar_judge(struct check_run *run, const struct pvb_function *fn, co
 	if (now >= most) {
 		check_ok(run, "", "BAR %u has its full size of %s (Resizable BAR); if the VM's firmware or driver does not start, try once without", index,
 			 size);
-	} else if (fn->vendor == 0x8086 && is_accelerator(fn) && now <= LARGE) {
+	} else if (fn->vendor == 0x8086 && is_accelerator(fn) && now <= SMALL) {
 		check_warn(run, "", "BAR %u has %s of the %s that it could have: Intel's graphics cards are slow without Resizable BAR", index, size,
 			   size_most);
 		check_advise(run, "Switch Above 4G Decoding and Resizable BAR on in the firmware setup.");
@@ -180,20 +184,94 @@ static bool vfs_without_room(const struct check_host *host, const struct pvb_add
 	return false;
 }
 
-static void pf_judge(struct check_run *run, const struct pvb_function *fn, int total)
+/* Without ARI in the port above, a slot has eight functions, and VFs lie on buses of their own, for which the firmware must have
+ * left numbers ("can't enable 7 VFs (bus 02 out of range of [bus 01])"). 1 there, 0 not, -1 not known. */
+static int ari_on(const struct check_host *host, const struct pvb_addr *addr)
 {
-	char addr[PVB_ADDR_MAX];
+	char path[64], buf[PVB_ADDR_MAX], text[8];
 
-	if (fn->num_vfs) {
-		check_fail(run, "", "it is the physical function of %u virtual ones, which would all go with it", fn->num_vfs);
-		check_advise(run, "Lend the VM virtual functions of it, or switch them off when nobody uses them:");
-		check_command(run, "echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs", pvb_addr_format(&fn->addr, addr));
-	} else if (vfs_without_room(&run->host, &fn->addr)) {
-		check_warn(run, "", "it could have %d virtual functions, but the firmware left no room for them", total);
-		check_advise(run, "Switch SR-IOV and Above 4G Decoding on in the firmware setup; only if you want virtual functions.");
-	} else {
-		check_ok(run, "", "it could have %d virtual functions, and has none", total);
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/ari_enabled", pvb_addr_format(addr, buf));
+	return pvb_sysfs_read(host->ctx, path, text, sizeof(text)) < 0 ? -1 : *text == '1';
+}
+
+/* A number that sysfs has of a physical function; 0: it has none. */
+static unsigned pf_number(const struct check_host *host, const struct pvb_function *fn, const char *attr)
+{
+	char path[96], buf[PVB_ADDR_MAX], text[16];
+	unsigned long number;
+
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/%s", pvb_addr_format(&fn->addr, buf), attr);
+	return pvb_sysfs_read(host->ctx, path, text, sizeof(text)) == 0 && conf_number_parse(text, 65535, &number) ? (unsigned)number : 0;
+}
+
+static unsigned routing_id(const struct pvb_addr *addr)
+{
+	return (unsigned)addr->bus << 8 | (unsigned)addr->dev << 3 | (unsigned)addr->fn;
+}
+
+/* The VF, from 1, of the function that would be at the address (PCI Express 9.2.1.2); 0: none. */
+static unsigned vf_at(const struct check_host *host, const struct pvb_function *fn, const struct pvb_addr *addr)
+{
+	unsigned most = pf_number(host, fn, "sriov_totalvfs"), first, stride, ahead;
+
+	if (fn->is_vf || fn->addr.domain != addr->domain || !most)
+		return 0;
+	first = routing_id(&fn->addr) + pf_number(host, fn, "sriov_offset");
+	stride = pf_number(host, fn, "sriov_stride");
+	ahead = routing_id(addr) - first;
+	if (first == routing_id(&fn->addr) || routing_id(addr) < first || (ahead && (!stride || ahead % stride)))
+		return 0;
+	ahead = stride ? ahead / stride : 0;
+	return ahead < most ? ahead + 1 : 0;
+}
+
+/* Something is named that is not there, and would be VF number vf of a function. */
+static void missing_say(struct check_run *run, const struct pvb_addr *addr, const struct pvb_function *fn, unsigned vf)
+{
+	unsigned now = pf_number(&run->host, fn, "sriov_numvfs");
+	char text[PVB_ADDR_MAX], of[PVB_ADDR_MAX];
+
+	pvb_addr_format(addr, text);
+	pvb_addr_format(&fn->addr, of);
+	check_fail(run, "", "there is no %s: it would be virtual function %u of %s, which has %u of the %u that it could have", text, vf, of,
+		   now, pf_number(&run->host, fn, "sriov_totalvfs"));
+	if (vfs_without_room(&run->host, &fn->addr)) {
+		check_advise(run, "The firmware left no room for them: switch SR-IOV and Above 4G Decoding on in its setup.");
+		return;
 	}
+	check_advise(run, "They are gone with each reboot: make them now, and at each boot (more, where other VMs need more)%s.",
+		     ari_on(&run->host, &fn->addr) == 0 ?
+		     "; where the kernel then says \"out of range\", look for ARI in the firmware setup, or boot with pci=assign-busses" : "");
+	if (now)
+		check_command(run, "echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs", of);
+	check_command(run, "echo %u > /sys/bus/pci/devices/%s/sriov_numvfs", vf, of);
+	check_command(run, "echo 'ACTION==\"bind\", SUBSYSTEM==\"pci\", KERNEL==\"%s\", ATTR{sriov_numvfs}=\"%u\"' > /etc/udev/rules.d/70-sriov-%s.rules",
+		      of, vf, of);
+}
+
+static void named_look(struct check_run *run, const struct pvb_addr *addr)
+{
+	const struct check_host *host = &run->host;
+
+	if (addr->fn == PVB_FN_ALL || pvb_snapshot_find(host->snapshot, addr))
+		return;
+	for (size_t i = 0; i < pvb_snapshot_count(host->snapshot); i++) {
+		const struct pvb_function *fn = pvb_snapshot_get(host->snapshot, i);
+		unsigned vf = vf_at(host, fn, addr);
+
+		if (!vf)
+			continue;
+		missing_say(run, addr, fn, vf);
+		return;
+	}
+}
+
+/* That a physical function with virtual ones cannot be lent is the refusal sriov-parent. */
+static void pf_say(struct check_run *run, const struct pvb_function *fn, int most)
+{
+	check_ok(run, "", "it has %u of %d virtual functions%s", fn->num_vfs, most,
+		 fn->num_vfs ? "" : vfs_without_room(&run->host, &fn->addr) ? ", and the firmware left no room for any" :
+		 ari_on(&run->host, &fn->addr) == 0 ? "; they would lie on buses of their own, as the port above has no ARI" : "");
 }
 
 static void sriov_check(struct check_run *run)
@@ -201,6 +279,9 @@ static void sriov_check(struct check_run *run)
 	const struct check_host *host = &run->host;
 	_conf_free_ struct pvb_details *details = details_read(run);
 
+	for (unsigned i = 0; host->has_vm && host->snapshot && i < CONF_HOSTPCI_MAX; i++)
+		for (size_t k = 0; k < host->vm.hostpci[i].num_ids; k++)
+			named_look(run, &host->vm.hostpci[i].ids[k]);
 	for (size_t i = 0; details && i < host->num_devices; i++) {
 		const struct pvb_function *fn = host->devices[i];
 		char addr[PVB_ADDR_MAX];
@@ -211,13 +292,13 @@ static void sriov_check(struct check_run *run)
 		else if (!details[i].present || details[i].hung)
 			check_unknown(run, "", "whether it can have virtual functions cannot be read");
 		else if (details[i].sriov_total > 0 || fn->num_vfs)
-			pf_judge(run, fn, details[i].sriov_total);
+			pf_say(run, fn, details[i].sriov_total);
 	}
 }
 
 const struct check check_room[] = {
 	{ "above-4g", "The devices' BARs have room", CHECK_HOST, "01", above_4g_check },
 	{ "resizable-bar", "Graphics cards that need a large BAR have it", CHECK_HOST, "01", resizable_bar_check },
-	{ "sriov", "No physical function with virtual ones is lent", CHECK_HOST, "01", sriov_check },
+	{ "sriov", "Virtual functions that are named are there", CHECK_HOST, "01", sriov_check },
 	{ .id = NULL },
 };

@@ -21,6 +21,7 @@ struct sentence {
 	const char *meaning;  /* "another part of the host holds its memory" */
 	const char *advice;
 	const char *command;  /* or NULL */
+	unsigned few;         /* up to so many times since boot it is nothing to speak of: ok */
 };
 
 /* In order: the first that a line has is the one it is. Ended by an empty row. */

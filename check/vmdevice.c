@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Chapters 10 and 13: which devices the VM's configuration names, and which it leaves out. */
+/* Chapters 10 and 13: which devices the VM's configuration names. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,42 +8,7 @@
 
 #define CLASS_USB 0x0c03
 
-/* ---- all functions of a card ---- */
-
-static bool same_slot(const struct pvb_addr *a, const struct pvb_addr *b)
-{
-	return a->domain == b->domain && a->bus == b->bus && a->dev == b->dev;
-}
-
-/* The VM names it, in a hostpci line of any kind or in pvebind.ini. */
-static bool is_named(const struct check_run *run, const struct pvb_function *fn)
-{
-	const struct pvb_function *list[VM_FUNCTIONS_MAX];
-
-	if (check_is_device(&run->host, &fn->addr))
-		return true;
-	for (unsigned i = 0; i < CONF_HOSTPCI_MAX; i++) {
-		size_t n = vm_hostpci(run, i) ? vm_functions(run, vm_hostpci(run, i), list) : 0;
-
-		while (n-- > 0)
-			if (list[n] == fn)
-				return true;
-	}
-	return false;
-}
-
-/* A function of fn's slot that goes along with it, being of its group, and that the VM does not get; NULL: none. */
-static const struct pvb_function *left_out(const struct check_run *run, const struct pvb_function *fn)
-{
-	for (size_t i = 0; i < pvb_snapshot_count(run->host.snapshot); i++) {
-		const struct pvb_function *other = pvb_snapshot_get(run->host.snapshot, i);
-
-		if (other != fn && same_slot(&other->addr, &fn->addr) && !other->bridge && !other->is_vf &&
-		    !fn->is_vf && other->group == fn->group && !is_named(run, other))
-			return other;
-	}
-	return NULL;
-}
+/* ---- what the lines name; what they leave out is slot-functions ---- */
 
 /* A function of the line that is in it, or in one before it, already: Proxmox VE's add_used_device() dies of it. Of a mapping
  * it may choose another device. */
@@ -64,12 +29,12 @@ static const struct pvb_function *named_twice(const struct check_run *run, unsig
 	return NULL;
 }
 
-static void functions_line_check(struct check_run *run, unsigned i)
+static void named_line_check(struct check_run *run, unsigned i)
 {
 	const struct conf_hostpci *hostpci = vm_hostpci(run, i);
-	const struct pvb_function *list[VM_FUNCTIONS_MAX], *other = NULL, *twice;
-	size_t n = vm_functions(run, hostpci, list), at = 0;
-	char place[VM_PLACE_MAX], name[192], text[PVB_ADDR_MAX];
+	const struct pvb_function *list[VM_FUNCTIONS_MAX], *twice;
+	size_t n = vm_functions(run, hostpci, list);
+	char place[VM_PLACE_MAX], text[PVB_ADDR_MAX];
 	unsigned before;
 
 	vm_hostpci_place(run, hostpci, place);
@@ -79,38 +44,22 @@ static void functions_line_check(struct check_run *run, unsigned i)
 		return;
 	}
 	twice = named_twice(run, i, &before);
-	if (twice) {
-		check_about(run, &twice->addr);
-		check_fail(run, place,
-			   "hostpci%u names %s, and hostpci%u has it already: Proxmox VE refuses to start the VM", i,
-			   pvb_addr_format(&twice->addr, text), before);
-		if (before != i)
-			check_command(run, "qm set %u --delete hostpci%u", run->host.vmid, i);
+	check_about(run, twice ? &twice->addr : &list[0]->addr);
+	if (!twice) {
+		check_ok(run, place, "hostpci%u names %zu function%s that no other line has", i, n, n > 1 ? "s" : "");
 		return;
 	}
-	while (at < n && !other)
-		other = left_out(run, list[at++]);
-	check_about(run, other ? &list[at - 1]->addr : &list[0]->addr);
-	if (!other) {
-		check_ok(run, place, "hostpci%u names all that belongs together", i);
-		return;
-	}
-	check_warn(run, place,
-		   "hostpci%u leaves out %s, which is of the same slot and IOMMU group: it is taken from the host as well, and the guest does not get it",
-		   i, check_describe(&run->host, other, name, sizeof(name)));
-	if (hostpci->num_ids != 1 || !other->num_bridges)
-		return;
-	check_advise(run, "Pass the whole slot, as one device with all its functions.");
-	vm_advise_host(run, i,
-		       pvb_addr_format(&(struct pvb_addr){ other->addr.domain, other->addr.bus, other->addr.dev, PVB_FN_ALL },
-				       text));
+	check_fail(run, place, "hostpci%u names %s, and hostpci%u has it already: Proxmox VE refuses to start the VM", i,
+		   pvb_addr_format(&twice->addr, text), before);
+	if (before != i)
+		check_command(run, "qm set %u --delete hostpci%u", run->host.vmid, i);
 }
 
-static void functions_check(struct check_run *run)
+static void named_check(struct check_run *run)
 {
 	for (unsigned i = 0; vm_checkable(run) && i < CONF_HOSTPCI_MAX; i++) {
 		if (vm_hostpci(run, i))
-			functions_line_check(run, i);
+			named_line_check(run, i);
 		check_about(run, NULL);
 	}
 }
@@ -220,7 +169,7 @@ static void usb_check(struct check_run *run)
 }
 
 const struct check check_vmdevice[] = {
-	{ "vm-functions", "All functions of a card are passed, each once", CHECK_VM, "10", functions_check },
+	{ "vm-named", "The devices that are named are there, each named once", CHECK_VM, "10", named_check },
 	{ "vm-usb", "USB devices are passed once", CHECK_VM, "13", usb_check },
 	{ .id = NULL },
 };

@@ -10,6 +10,7 @@
 #define DEFAULTS_FILE "/etc/vzdump.conf"
 #define POOLS_FILE "/etc/pve/user.cfg"
 #define HA_FOLDER "/etc/pve/ha/"
+#define HA_RULES_PM "usr/share/perl5/PVE/HA/Rules.pm"
 #define FILE_MAX (1024 * 1024)
 
 /* ---- which backups ---- */
@@ -264,6 +265,20 @@ static unsigned nodes_count(const struct check_run *run)
 	return n;
 }
 
+/* Rules took the place of groups in Proxmox VE 9. */
+static void ha_commands(struct check_run *run)
+{
+	unsigned vmid = run->host.vmid;
+
+	if (pvb_sysfs_exists(run->host.ctx, HA_RULES_PM)) {
+		check_command(run, "ha-manager rules add node-affinity vm%u-here --resources vm:%u --nodes %s --strict 1", vmid, vmid,
+			      run->host.node);
+		return;
+	}
+	check_command(run, "ha-manager groupadd vm%u-here --nodes %s --restricted 1", vmid, run->host.node);
+	check_command(run, "ha-manager set vm:%u --group vm%u-here", vmid, vmid);
+}
+
 static void ha_resource_say(struct check_run *run, const struct conf_block *block)
 {
 	const char *state = conf_block_value(block, "state");
@@ -282,9 +297,8 @@ static void ha_resource_say(struct check_run *run, const struct conf_block *bloc
 			   "high availability may start VM %u on another node, and it names a device of this one by its address: there that is nothing, or something else",
 			   run->host.vmid);
 		check_advise(run,
-			     "Name the devices by a mapping that has an entry for each node (Datacenter, Resource Mappings); or keep the VM on this node by a strict rule.");
-		check_command(run, "ha-manager rules add node-affinity vm%u-here --resources vm:%u --nodes %s --strict 1",
-			      run->host.vmid, run->host.vmid, run->host.node);
+			     "Name the devices by a mapping that has an entry for each node (Datacenter, Resource Mappings); or keep the VM on this node:");
+		ha_commands(run);
 	} else {
 		check_ok(run, place,
 			 "high availability may start VM %u on another node, and it names its devices by mappings: each node needs an entry, and pvebind",

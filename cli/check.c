@@ -50,6 +50,38 @@ static void finding_text(const struct check_finding *finding, int id_width)
 		printf("%*s%s\n", 2 + VERDICT_WIDTH + 4, "", finding->commands[i]);
 }
 
+/* Whether b says what a says: of another device, or (where both lack the same thing) of another check. */
+static bool same_said(const struct check_finding *a, const struct check_finding *b, bool other_check)
+{
+	bool about = a->has_addr == b->has_addr && (!a->has_addr || other_check == !pvb_addr_compare(&a->addr, &b->addr));
+
+	return about && (a->check != b->check) == other_check && (other_check || a->has_addr) &&
+	       a->check->layer == b->check->layer && a->verdict == b->verdict && !a->num_commands && !b->num_commands &&
+	       !strcmp(a->seen, b->seen) && !strcmp(a->where, b->where) && !strcmp(a->advice, b->advice);
+}
+
+/* Those behind the i-th that say the same: by name only. How many they are. */
+static size_t same_text(const struct check_findings *findings, size_t i)
+{
+	const struct check_finding *first = &findings->list[i];
+	bool other_check = i + 1 < findings->n && findings->list[i + 1].check != first->check;
+	char names[512] = "", addr[PVB_ADDR_MAX];
+	size_t n = 0;
+
+	while (i + n + 1 < findings->n && same_said(first, &findings->list[i + n + 1], other_check)) {
+		size_t have = strlen(names);
+
+		n++;
+		snprintf(names + have, sizeof(names) - have, " %s", other_check ? findings->list[i + n].check->id :
+			 pvb_addr_format(&findings->list[i + n].addr, addr));
+	}
+	if (n) {
+		printf("%*s", 2 + VERDICT_WIDTH, "");
+		cli_wrap(2 + VERDICT_WIDTH, "Likewise:%s", names);
+	}
+	return n;
+}
+
 /* What is in order in a layer, by name only. */
 static void passed_text(const struct check_findings *findings, enum check_layer layer)
 {
@@ -87,8 +119,10 @@ static void layer_text(const struct check_findings *findings, enum check_layer l
 		if (first)
 			printf("%s%s%s%s\n", layer ? "\n" : "", cli_ink(CLI_BOLD), layer_titles[layer], cli_ink(CLI_PLAIN));
 		first = false;
-		if (all || finding->verdict != CHECK_OK)
-			finding_text(finding, id_width);
+		if (!all && finding->verdict == CHECK_OK)
+			continue;
+		finding_text(finding, id_width);
+		i += same_text(findings, i);
 	}
 	if (!first && !all)
 		passed_text(findings, layer);

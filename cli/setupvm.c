@@ -26,7 +26,7 @@ static const struct effect effects[] = {
 	{ "vm-memory", true, NULL },
 	{ "vm-hugepages", true, NULL },
 	{ "vm-hostpci", true, NULL },
-	{ "vm-functions", true, "the guest finds the rest of the card" },
+	{ "slot-functions", true, "the guest finds the rest of the card" },
 	{ "vm-driver-keep", true, "it changes nothing for the guest" },
 	{ "vm-x-vga", false,
 	  "without a virtual display the web interface shows nothing: only when the guest shows itself on the card, or can be reached by its network" },

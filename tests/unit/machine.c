@@ -253,6 +253,7 @@ static void groups_finish(struct machine *m)
 	int fd = openat(m->t->fd, "sys/kernel/iommu_groups", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	bool pt = strstr(ft_read(m->t, "proc/cmdline"), "iommu=pt") != NULL;
+	bool strict = strstr(ft_read(m->t, "proc/cmdline"), "iommu.strict=1") != NULL;
 
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
 		struct fk_path own = fk_path("sys/kernel/iommu_groups/%s", entry->d_name);
@@ -260,7 +261,7 @@ static void groups_finish(struct machine *m)
 		if (entry->d_name[0] == '.')
 			continue;
 		if (!strcmp(ft_read(m->t, fk_path("%s/type", own.s).s), "DMA"))
-			ft_attr(m->t, own.s, "type", pt ? "identity\n" : "DMA-FQ\n");
+			ft_attr(m->t, own.s, "type", pt ? "identity\n" : strict ? "DMA\n" : "DMA-FQ\n");
 		if (!ft_exists(m->t, fk_path("%s/reserved_regions", own.s).s))
 			ft_attr(m->t, own.s, "reserved_regions", "0x00000000fee00000 0x00000000feefffff msi\n");
 	}

@@ -153,6 +153,9 @@ static void trial_run(void **state)
 		bless(trial, machine);
 	if (!machine->num_expect)
 		complain("%s: nothing is expected\n", trial->name);
+	/* All that it has to say is in the answer; libraries have nothing to say. */
+	if (*checked_err)
+		complain("%s: on stderr: %s\n", trial->name, checked_err);
 	for (size_t i = 0; i < machine->num_expect; i++)
 		expect_judge(trial, &machine->expect[i]);
 	if (trial->whole)
@@ -289,16 +292,48 @@ static void every_check_has_its_cases(void **state)
 	complaints_tell();
 }
 
+/* ---- every check has its paragraph --------------------------------------------------------- */
+
+static bool manual_has(const char *manual, const char *id)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "\n.Ss %s\n", id);
+	return strstr(manual, line) != NULL;
+}
+
+static void every_check_is_in_the_manual(void **state)
+{
+	char *manual = calloc(1, 1 << 18), *save = NULL;
+	FILE *in = fopen("doc/pvebind-checks.7", "re");
+	const char *id, *layer;
+
+	(void)state;
+	*complaints = '\0';
+	assert_true(in && manual && fread(manual, 1, (1 << 18) - 1, in) > 0);
+	fclose(in);
+	for (size_t i = 0; (id = checked_id(i, &layer)); i++)
+		if (!manual_has(manual, id))
+			complain("doc/pvebind-checks.7 has no .Ss %s\n", id);
+	for (char *line = strtok_r(manual, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (!strncmp(line, ".Ss ", 4) && !checked_known(line + 4))
+			complain("doc/pvebind-checks.7: '%s' is no check\n", line);
+	free(manual);
+	complaints_tell();
+}
+
 /* ---- all of it ----------------------------------------------------------------------------- */
 
 /* Every of-th trial, from the k-th on. */
 static int part_run(unsigned k, unsigned of)
 {
-	struct CMUnitTest *tests = calloc(num_trials + 1, sizeof(*tests));
+	struct CMUnitTest *tests = calloc(num_trials + 2, sizeof(*tests));
 	size_t n = 0;
 
-	if (k == 0)
+	if (k == 0) {
 		tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_check_has_its_cases);
+		tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_check_is_in_the_manual);
+	}
 	for (size_t i = k; i < num_trials; i += of)
 		tests[n++] = (struct CMUnitTest){ .name = trials[i].name, .test_func = trial_run, .teardown_func = trial_end,
 						  .initial_state = &trials[i] };

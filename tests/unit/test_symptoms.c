@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pvebind check --symptom: what it names must be there. */
+/* pvebind check --symptom: what it names must be there. And pvebind check as a person reads it. */
 #include "command.h"
 
 static const char *text_of(struct json_object *value, const char *key)
@@ -67,11 +67,27 @@ static void the_guides_symptoms_are_there(void **state)
 	has(ran.out, "    checks: vfio-virqfd vfio-modules\n");
 }
 
+/* Where many checks or devices lack the same thing it is said once, and no line of it is lost. */
+static void what_is_alike_is_said_once(void **state)
+{
+	struct ft_tree *t = *state;
+
+	ft_function(t, &(struct ft_function){ .address = "0000:01:00.0", .vendor = 0x10de, .device = 0x2484, .class_code = 0x030000, .group = -1 });
+	ft_function(t, &(struct ft_function){ .address = "0000:02:00.0", .vendor = 0x10de, .device = 0x2484, .class_code = 0x030000, .group = -1 });
+	looks(t, "check");
+	has(ran.out, "  0000:01:00.0: it is in no IOMMU group; see iommu\n           Likewise: 0000:02:00.0\n");
+	has_not(ran.out, "0000:02:00.0: it is in no IOMMU group");
+	looks(t, "check 777");
+	has(ran.out, "1 VM could not be asked about: see plan and config\n           Likewise: group-shared identity ambiguous ");
+	has(ran.out, " reserved-by-pve backup\n");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		IN_TREE(every_check_named_is_one),
 		IN_TREE(the_guides_symptoms_are_there),
+		IN_TREE(what_is_alike_is_said_once),
 	};
 
 	(void)argc;

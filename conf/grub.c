@@ -17,6 +17,7 @@
 
 /* An entry's command line is both, in this order (/etc/grub.d/10_linux). */
 static const char *const wanted[] = { "GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT" };
+#define DEFAULT 1
 #define WANTED (sizeof(wanted) / sizeof(wanted[0]))
 
 struct variable {
@@ -44,6 +45,7 @@ struct shell {
 	struct step steps[STEPS_MAX];
 	size_t num_steps;
 	struct configured *result;
+	const char *as_path, *as_text; /* what this file is taken to say; NULL: what it says */
 };
 
 /* ---- variables ---- */
@@ -59,7 +61,7 @@ static struct variable *variable_find(struct shell *s, const char *name, size_t 
 static void unsure(struct shell *s, unsigned line)
 {
 	if (!*s->result->unsure)
-		check_place(s->result->unsure, sizeof(s->result->unsure), s->file, line);
+		conf_place(s->result->unsure, sizeof(s->result->unsure), s->file, line);
 }
 
 static void step_add(struct shell *s, size_t which, const char *value, unsigned line)
@@ -102,6 +104,10 @@ static void variable_set(struct shell *s, const char *name, size_t size, bool ap
 			continue;
 		if (s->cut || s->depth || s->conditional)
 			unsure(s, line);
+		if (i == DEFAULT && !append) {
+			conf_copy(s->result->set_file, sizeof(s->result->set_file), s->file);
+			s->result->set_line = line;
+		}
 		step_add(s, i, all, line);
 	}
 }
@@ -254,13 +260,14 @@ static void shell_read(struct shell *s, const char *text)
 
 static int file_read(const struct pvb_ctx *ctx, struct shell *s, const char *path)
 {
+	bool as = s->as_path && !strcmp(path, s->as_path);
 	_conf_free_ char *text = NULL;
-	int r = pvb_read_file(ctx, path, FILE_MAX, &text, NULL);
+	int r = as ? 0 : pvb_read_file(ctx, path, FILE_MAX, &text, NULL);
 
 	if (r < 0)
 		return r;
 	conf_copy(s->file, sizeof(s->file), path);
-	shell_read(s, text);
+	shell_read(s, as ? s->as_text : text);
 	return s->result->error;
 }
 
@@ -302,7 +309,7 @@ static void words_place(const struct shell *s, size_t which, struct configured *
 			continue;
 		conf_copy(word->file, sizeof(word->file), step->file);
 		word->line = step->line;
-		check_place(word->place, sizeof(word->place), word->file, word->line);
+		conf_place(word->place, sizeof(word->place), word->file, word->line);
 	}
 }
 
@@ -327,7 +334,7 @@ static void shell_free(struct shell *s)
 	free(s);
 }
 
-void configured_grub(const struct pvb_ctx *ctx, struct configured *configured)
+void configured_grub_as(const struct pvb_ctx *ctx, const char *as_path, const char *as_text, struct configured *configured)
 {
 	struct shell *s = calloc(1, sizeof(*s));
 	_conf_strv_ char **names = NULL;
@@ -337,17 +344,26 @@ void configured_grub(const struct pvb_ctx *ctx, struct configured *configured)
 	if (!s)
 		return;
 	s->result = configured;
+	s->as_path = as_path;
+	s->as_text = as_text;
 	configured->error = file_read(ctx, s, CONFIGURED_GRUB);
 	if (configured->error == 0)
 		configured->error = pvb_sysfs_list(ctx, "etc/default/grub.d", &names);
 	for (char **name = names; configured->error == 0 && *name; name++) {
 		size_t n = strlen(*name);
 
-		if (n > 4 && n < 40 && **name != '.' && !strcmp(*name + n - 4, ".cfg")) {
-			snprintf(path, sizeof(path), CONFIGURED_GRUB ".d/%s", *name);
+		if (n <= 4 || **name == '.' || strcmp(*name + n - 4, ".cfg") != 0)
+			continue;
+		if ((size_t)snprintf(path, sizeof(path), CONFIGURED_GRUB ".d/%s", *name) < sizeof(path))
 			configured->error = file_read(ctx, s, path);
-		}
+		else if (!*configured->unsure)
+			conf_copy(configured->unsure, sizeof(configured->unsure), CONFIGURED_GRUB ".d");
 	}
 	shell_result(s);
 	shell_free(s);
+}
+
+void configured_grub(const struct pvb_ctx *ctx, struct configured *configured)
+{
+	configured_grub_as(ctx, NULL, NULL, configured);
 }

@@ -93,7 +93,7 @@ int platform_acpi(const struct pvb_ctx *ctx, const char *table)
 }
 
 /* Debian and Proxmox VE install it in /boot; Debian's newest kernels beside the modules. */
-static int config_read(const struct check_host *host, char **text)
+static int config_read(const struct pvb_ctx *ctx, const char *release, char **text)
 {
 	static const char *const places[][2] = {
 		{ "boot/config-", "" }, { "usr/lib/modules/", "/config" }, { "lib/modules/", "/config" },
@@ -101,19 +101,19 @@ static int config_read(const struct check_host *host, char **text)
 	char path[PVB_NAME_MAX + 32];
 	int r = -ENOENT;
 
-	for (size_t i = 0; r == -ENOENT && *host->release && i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(path, sizeof(path), "%s%s%s", places[i][0], host->release, places[i][1]);
-		r = pvb_read_file(host->ctx, path, CONFIG_MAX, text, NULL);
+	for (size_t i = 0; r == -ENOENT && *release && i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s%s", places[i][0], release, places[i][1]);
+		r = pvb_read_file(ctx, path, CONFIG_MAX, text, NULL);
 	}
 	return r;
 }
 
-int platform_kernel_option(const struct check_host *host, const char *option)
+int platform_kernel_built(const struct pvb_ctx *ctx, const char *release, const char *option)
 {
 	_conf_free_ char *text = NULL;
 	size_t n = strlen(option);
 
-	if (config_read(host, &text) < 0)
+	if (config_read(ctx, release, &text) < 0)
 		return -1;
 	for (const char *at = text; (at = strstr(at, option)); at += n)
 		if ((at == text || at[-1] == '\n') && !strncmp(at + n, "=y", 2))

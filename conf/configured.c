@@ -19,7 +19,7 @@ static int word_add(struct configured *configured, const char *text, size_t size
 		return -ENOMEM;
 	word->line = line;
 	conf_copy(word->file, sizeof(word->file), file);
-	check_place(word->place, sizeof(word->place), word->file, line);
+	conf_place(word->place, sizeof(word->place), word->file, line);
 	configured->n++;
 	return 0;
 }

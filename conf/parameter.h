@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The parameters of a kernel command line, and their comma-separated options: "intel_iommu=on,igfx_off". */
-#ifndef PVEBIND_CHECK_PARAMETER_H
-#define PVEBIND_CHECK_PARAMETER_H
+#ifndef PVEBIND_CONF_PARAMETER_H
+#define PVEBIND_CONF_PARAMETER_H
 
 #include <stdbool.h>
 #include <stddef.h>

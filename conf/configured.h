@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel command line as the files of the boot loaders have it: /etc/default/grub, /etc/kernel/cmdline. */
-#ifndef PVEBIND_CHECK_CONFIGURED_H
-#define PVEBIND_CHECK_CONFIGURED_H
+#ifndef PVEBIND_CONF_CONFIGURED_H
+#define PVEBIND_CONF_CONFIGURED_H
 
-#include "check.h"
+#include "conf.h"
 
 #define CONFIGURED_GRUB "/etc/default/grub"
 #define CONFIGURED_KERNEL "/etc/kernel/cmdline"
@@ -20,6 +20,9 @@ struct configured {
 	struct configured_word *words; /* malloced */
 	size_t n;
 	char unsure[96]; /* a place where it depends on what only the shell can tell; "" */
+	/* Of GRUB: where GRUB_CMDLINE_LINUX_DEFAULT was set last ("=", not "+="); "", 0: nowhere. */
+	char set_file[80];
+	unsigned set_line;
 	/* Of /etc/kernel/cmdline: lines that are not blank, and whether the first one is. */
 	unsigned lines;
 	bool first_blank;
@@ -27,6 +30,8 @@ struct configured {
 
 /* -ENOMEM ends the program no more than an unreadable file: both are in error. */
 void configured_grub(const struct pvb_ctx *ctx, struct configured *configured);
+/* The same as if the file path said text; it must be there. */
+void configured_grub_as(const struct pvb_ctx *ctx, const char *path, const char *text, struct configured *configured);
 /* first_only: the first line alone, as proxmox-boot-tool takes it (get_first_line of its zz-proxmox-boot); else all, joined,
  * as kernel-install does. */
 void configured_kernel(const struct pvb_ctx *ctx, bool first_only, struct configured *configured);
