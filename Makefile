@@ -16,7 +16,9 @@ WARNINGS = -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-proto
 HARDENING = -fno-common -fstack-protector-strong -D_FORTIFY_SOURCE=2
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) $(HARDENING) $(CFLAGS) $(CPPFLAGS) -fPIC -MMD -MP
 LINK = $(CC) $(CFLAGS) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
-LIBS = -lkmod -lpci
+# libkmod is loaded when it is needed (libbind/kmodload.c); inih is small, and goes into the programs where Debian's archive is there.
+LIBS = -lpci
+INIH := $(if $(filter /%,$(shell $(CC) -print-file-name=libinih.a)),-l:libinih.a,-linih)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(1))))
 LIB_OBJ := $(call objects,libbind/*.c)
@@ -69,26 +71,34 @@ $(BUILD)/libpvebind.so: $(LIB_OBJ) libbind/libpvebind.map
 		-o $@ $(LIB_OBJ) $(LIBS)
 
 $(BUILD)/pvebind-hook: $(HOOK_OBJ) $(STATIC)
-	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS)
+	$(call say,ld) $(LINK) -o $@ $^ $(INIH) $(LIBS)
 
 # It sleeps beside every VM that runs, so it has no library but libc: 100 KiB of memory instead of 2 MiB.
 $(BUILD)/pvebind-guard: $(GUARD_OBJ) $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^
 
 $(BUILD)/pvebind: $(CLI_OBJ) $(BUILD)/libsetup.a $(BUILD)/libcheck.a $(STATIC)
-	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS) -ljson-c
+	$(call say,ld) $(LINK) -o $@ $^ $(INIH) $(LIBS) -ljson-c
 
 # --- testing ----------------------------------------------------------------
 
-tests: $(TESTS) $(BUILD)/tests/fakekernel.so $(BUILD)/tests/tracer
+tests: $(TESTS) $(BUILD)/tests/fakekernel.so $(BUILD)/tests/tracer $(BUILD)/tests/lend
 
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TREE_OBJ) $(STATIC)
-	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS) -ljson-c -lcmocka
+	$(call say,ld) $(LINK) -o $@ $^ $(INIH) $(LIBS) -ljson-c -lcmocka
 
 # Without the sanitizers of those whose writes it takes.
 $(BUILD)/tests/fakekernel.so: $(KERNEL_SRC) $(wildcard tests/unit/*.h) Makefile
 	@mkdir -p $(@D)
 	$(call say,so) $(CC) $(filter-out -fsanitize% -fno-sanitize% -MMD -MP,$(ALL_CFLAGS)) -shared -o $@ $(KERNEL_SRC)
+
+# The example of libpvebind(3), built as its readers would: from what is installed, static and shared.
+DEV = $(abspath $(BUILD))/tests/dev
+$(BUILD)/tests/lend: doc/example/lend.c $(BUILD)/libpvebind.a $(BUILD)/libpvebind.so libbind/pvebind.h libbind/pvebind.pc.in Makefile
+	@rm -rf $(DEV) && $(MAKE) --no-print-directory -s install-dev DESTDIR=$(DEV) PREFIX=/usr LIBDIR=/usr/lib >/dev/null
+	$(call say,ld) $(CC) $(CFLAGS) $(LDFLAGS) -Wall -Wextra -I$(DEV)/usr/include -o $@ $< $(DEV)/usr/lib/libpvebind.a $(LIBS)
+	$(call say,ld) $(CC) $(CFLAGS) $(LDFLAGS) -Wall -Wextra -o $@-shared $< \
+		$$(PKG_CONFIG_SYSROOT_DIR=$(DEV) PKG_CONFIG_PATH=$(DEV)/usr/lib/pkgconfig pkg-config --cflags --libs pvebind) -Wl,-rpath,$(DEV)/usr/lib
 
 # Strikes at system calls, for the sweeps of the test bed.
 $(BUILD)/tests/tracer: $(BUILD)/tests/vm/tracer.o $(BUILD)/tests/vm/call.o
@@ -123,15 +133,23 @@ fuzz: ## fuzz each parser, FUZZ_SECONDS=10 each
 fuzzers: $(FUZZERS)
 
 $(FUZZERS): %: %.o $(STATIC)
-	$(call say,ld) $(LINK) -fsanitize=fuzzer -o $@ $^ -linih $(LIBS)
+	$(call say,ld) $(LINK) -fsanitize=fuzzer -o $@ $^ $(INIH) $(LIBS)
 
-bench: ## how long check and list take on a host of 1,024 PCI functions
-	+@$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/pvebind $(BUILD)/tests/bench-check $(BUILD)/tests/bench-list
+BENCH_PARTS = $(addprefix $(BUILD)/tests/bench-,check list tree scan) $(addprefix $(BUILD)/tests/bench/,three race idlers)
+BENCH_ROUNDS ?= 15
+bench: ## how fast it is, beside others: figures, build/bench.json and doc/bench.svg (half an hour; BENCH_ROUNDS=15, BENCH=list for a part)
+	@tests/deps build vm bench
+	+@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCH_PARTS)
 	PVEBIND=$(BUILD)/pvebind $(BUILD)/tests/bench-check
 	PVEBIND=$(BUILD)/pvebind $(BUILD)/tests/bench-list
+	tests/bench/run --build $(BUILD) --rounds $(BENCH_ROUNDS) $(BENCH)
+
+# These run in the test bed and are measured, or measure: without a library to be found there.
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
+	$(call say,ld) $(CC) $(CFLAGS) -static -o $@ $<
 
 $(BUILD)/tests/bench-%: $(BUILD)/tests/bench/%.o $(TREE_OBJ) $(STATIC)
-	$(call say,ld) $(LINK) -o $@ $^ -linih $(LIBS) -ljson-c
+	$(call say,ld) $(LINK) -o $@ $^ $(INIH) $(LIBS) -ljson-c
 
 vm: ## a shell in the emulated host; ARGS='--kernel 7 gpu nic' chooses kernel and devices
 	@tests/deps build vm
@@ -146,7 +164,7 @@ dev: ## the unit tests with sanitizers, and clang, both with -Werror
 	+@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang CFLAGS='-O2 -g -Werror' -j$$(nproc) all tests
 	@echo "clang is content, too"
 
-SCRIPTS = .ci/run guest/pvebind-guest-check tests/check tests/deps tests/fuzz/run tests/vm/kernels tests/vm/modules \
+SCRIPTS = .ci/run guest/pvebind-guest-check tests/bench/peers tests/bench/shellhook $(wildcard tests/bench/*.sh) packaging/bash-completion/pvebind tests/check tests/completion tests/manual tests/deps tests/fuzz/run tests/vm/kernels tests/vm/modules \
 	tests/vm/initrd tests/vm/initrd-init tests/vm/demo-init \
 	tests/vm/guest-init tests/vm/guest-run tests/vm/guest-session tests/vm/guest-systemd tests/vm/pct $(wildcard tests/vm/*.sh tests/vm/scenarios/*.sh)
 lint: ## shellcheck, the manual pages, and how far clang-format would go
@@ -162,12 +180,22 @@ INSTALLED = $(PREFIX)/sbin/pvebind $(PREFIX)/libexec/pvebind/pvebind-hook $(PREF
 	$(LIBDIR)/pkgconfig/pvebind.pc \
 	$(PREFIX)/share/man/man8/pvebind.8 $(PREFIX)/share/man/man8/pvebind-hook.8 $(PREFIX)/share/man/man5/pvebind.ini.5 \
 	$(PREFIX)/share/man/man7/pvebind-checks.7 $(PREFIX)/share/pvebind/pvebind-guest-check \
-	$(PREFIX)/share/doc/pvebind/examples/pvebind.ini
+	$(PREFIX)/share/bash-completion/completions/pvebind \
+	$(PREFIX)/share/man/man3/libpvebind.3 $(PREFIX)/share/doc/pvebind/examples/pvebind.ini $(PREFIX)/share/doc/pvebind/examples/lend.c
 
-install: all ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
+install: all install-dev ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
 	install -D -m 755 $(BUILD)/pvebind $(DESTDIR)$(PREFIX)/sbin/pvebind
 	install -D -m 755 $(BUILD)/pvebind-hook $(DESTDIR)$(PREFIX)/libexec/pvebind/pvebind-hook
 	install -D -m 755 $(BUILD)/pvebind-guard $(DESTDIR)$(PREFIX)/libexec/pvebind/pvebind-guard
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 doc/pvebind.8 doc/pvebind-hook.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 doc/pvebind.ini.5
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 doc/pvebind-checks.7
+	install -D -m 644 packaging/bash-completion/pvebind $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pvebind
+	install -D -m 755 guest/pvebind-guest-check $(DESTDIR)$(PREFIX)/share/pvebind/pvebind-guest-check
+	install -D -m 644 conf/pvebind.ini $(DESTDIR)$(PREFIX)/share/doc/pvebind/examples/pvebind.ini
+
+# What programs that use the library are built with.
+install-dev: $(BUILD)/libpvebind.a $(BUILD)/libpvebind.so
 	install -D -m 644 libbind/pvebind.h $(DESTDIR)$(PREFIX)/include/pvebind.h
 	install -D -m 644 $(BUILD)/libpvebind.a $(DESTDIR)$(LIBDIR)/libpvebind.a
 	install -D -m 644 $(BUILD)/libpvebind.so $(DESTDIR)$(LIBDIR)/libpvebind.so.$(SOVERSION)
@@ -175,18 +203,22 @@ install: all ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
 	sed 's|@VERSION@|$(VERSION)|; s|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' libbind/pvebind.pc.in \
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/pvebind.pc
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 doc/pvebind.8 doc/pvebind-hook.8
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 doc/pvebind.ini.5
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 doc/pvebind-checks.7
-	install -D -m 755 guest/pvebind-guest-check $(DESTDIR)$(PREFIX)/share/pvebind/pvebind-guest-check
-	install -D -m 644 conf/pvebind.ini $(DESTDIR)$(PREFIX)/share/doc/pvebind/examples/pvebind.ini
+	install -D -m 644 doc/libpvebind.3 $(DESTDIR)$(PREFIX)/share/man/man3/libpvebind.3
+	install -D -m 644 doc/example/lend.c $(DESTDIR)$(PREFIX)/share/doc/pvebind/examples/lend.c
 
 uninstall: ## remove what install made; bring home what is lent first (pvebind status)
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
 	-rmdir $(addprefix $(DESTDIR)$(PREFIX)/,libexec/pvebind share/pvebind share/doc/pvebind/examples share/doc/pvebind)
 
 DEB = $(BUILD)/deb/pvebind-$(VERSION)
-deb: ## Debian packages, into build/deb/
+ifdef DIST
+deb: ## Debian packages, into build/deb/; DIST=bookworm|trixie: in a clean Debian of that release, into build/deb/DIST/
+	packaging/build $(DIST)
+
+deb-try: deb ## install, upgrade, remove and purge them in a clean Debian; with DIST
+	packaging/try $(DIST)
+else
+deb:
 	@tests/deps build unit deb
 	rm -rf $(BUILD)/deb
 	mkdir -p $(DEB)
@@ -195,6 +227,10 @@ deb: ## Debian packages, into build/deb/
 	cd $(DEB) && env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS dpkg-buildpackage -b -us -uc
 	@if command -v lintian >/dev/null; then lintian --allow-root --info $(BUILD)/deb/*.changes; fi
 	@ls $(BUILD)/deb/*.deb
+
+deb-try:
+	@echo 'deb-try wants a release: make deb-try DIST=bookworm (or trixie)' >&2; exit 2
+endif
 
 dist: ## the source as committed, build/pvebind-VERSION.tar.gz
 	@mkdir -p $(BUILD)
@@ -212,4 +248,4 @@ help: ## this
 		printf '%-14s %s\n' "$$t" "$$h"; done
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/unit/*.d $(BUILD)/tests/fuzz/*.d $(BUILD)/tests/bench/*.d)
-.PHONY: all tests demo check check-release unit fuzz fuzzers bench vm dev lint install uninstall deb dist deps clean help
+.PHONY: all tests demo check check-release unit fuzz fuzzers bench vm dev lint install install-dev uninstall deb dist deps clean help

@@ -6,13 +6,13 @@
 #include "cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_list, &cli_check, &cli_status, &cli_plan, &cli_config, &cli_lend, &cli_return, &cli_reset, &cli_recover, &cli_enable, &cli_disable, &cli_report,
+	&cli_list, &cli_check, &cli_status, &cli_plan, &cli_config, &cli_lend, &cli_return, &cli_reset, &cli_recover, &cli_enable, &cli_disable, &cli_setup, &cli_log, &cli_report,
 };
 #define NUM_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const char *const operands[] = {
 	[CLI_NOTHING] = NULL, [CLI_VMID] = "VMID", [CLI_VMID_OPTIONAL] = "[VMID]", [CLI_ADDRESS] = "ADDRESS",
-	[CLI_ANY] = "[DEVICE]",
+	[CLI_ANY] = "[DEVICE]", [CLI_VMID_OR_ANY] = "[VMID|DEVICE...]",
 };
 
 enum { KEY_ROOT = 512, KEY_CONFIG, KEY_VERSION };
@@ -70,7 +70,7 @@ static error_t option_fault(struct arguments *args, const struct argp_state *sta
 	const struct cli_command *command = args->cli->command;
 	const char *bad = option_bad(state);
 
-	if (!strcmp(bad, "--root") || !strcmp(bad, "--config") || !strcmp(bad, "--methods") || !strcmp(bad, "--group") || !strcmp(bad, "--set"))
+	if (!strcmp(bad, "--root") || !strcmp(bad, "--config") || !strcmp(bad, "--methods") || !strcmp(bad, "--group") || !strcmp(bad, "--set") || !strcmp(bad, "--since"))
 		return fault(args, "%s needs a value: see pvebind%s%s --help", bad, command ? " " : "",
 			     command ? command->name : "");
 	if (command)
@@ -140,7 +140,7 @@ static error_t operand_take(struct arguments *args, const char *word)
 	struct cli *cli = args->cli;
 	const char *words = operands[cli->command->operand];
 
-	if (cli->command->operand == CLI_ANY)
+	if (cli->command->operand == CLI_ANY || (cli->command->operand == CLI_VMID_OR_ANY && strchr(word, ':')))
 		return any_take(args, word);
 	if (!words)
 		return fault(args, "'%.60s' is one argument too many: pvebind %s takes none", word, cli->command->name);
@@ -169,8 +169,9 @@ static error_t operand_check(struct arguments *args)
 
 static error_t command_end(struct arguments *args)
 {
-	const struct cli *cli = args->cli;
+	struct cli *cli = args->cli;
 
+	cli->dry_run |= cli->command->asks && !CLI_SETUP(cli, CLI_KEY_APPLY) && !CLI_SETUP(cli, CLI_KEY_UNDO);
 	if (cli->json && cli->command->changes && !cli->dry_run)
 		return fault(args, "--json of pvebind %s goes with --dry-run; afterwards ask: pvebind status --json",
 			     cli->command->name);
@@ -225,6 +226,12 @@ static error_t command_parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case CLI_KEY_USB:
 		cli->usb = true;
+		return 0;
+	case CLI_KEY_SINCE:
+		cli->since = arg;
+		return 0;
+	case CLI_KEY_APPLY ... CLI_KEY_PROGRAMS:
+		cli->setup |= 1u << (key - CLI_KEY_APPLY);
 		return 0;
 	case CLI_KEY_GROUP:
 		return group_take(args, arg);

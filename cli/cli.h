@@ -3,7 +3,9 @@
  * cli: the command pvebind. Files, each calling only those before it:
  *   paper · table · json · device · show   how things are shown, to people and to programs
  *   inventory → tree, listjson, usb → list   (list.h) a command of several files
- *   mask → masksource → report               (report.h) another
+ *   maskform → mask → masksource → report    (report.h) another
+ *   setupshow → setup                        (setup.h) another
+ *   logread → log                            (log.h) and one more
  *   status, plan, lend, …            a command each, all of it: options, help, what it does
  *   args                             the command line; all commands' table
  *   main
@@ -27,7 +29,7 @@
 
 struct cli;
 
-enum cli_operand { CLI_NOTHING, CLI_VMID, CLI_VMID_OPTIONAL, CLI_ADDRESS, CLI_ANY };
+enum cli_operand { CLI_NOTHING, CLI_VMID, CLI_VMID_OPTIONAL, CLI_ADDRESS, CLI_ANY, CLI_VMID_OR_ANY };
 #define CLI_OPERANDS_MAX 64
 
 struct cli_command {
@@ -36,6 +38,7 @@ struct cli_command {
 	const char *text;                 /* for pvebind NAME --help, below the summary; may be NULL */
 	enum cli_operand operand;
 	bool changes;                     /* unless --dry-run */
+	bool asks;                        /* … and only with --apply or --undo */
 	const struct argp_option *options; /* its own, out of CLI_OPTION_…; may be NULL */
 	enum front_status (*run)(struct cli *cli);
 };
@@ -53,18 +56,24 @@ struct cli {
 	const char *methods; /* NULL for none */
 	bool all, guest, list, symptom, gpu, usb;
 	int group;           /* IOMMU group; -1: not asked for */
+	const char *since;   /* NULL for none */
 	const char *sets[CONF_LIST_MAX]; /* "KEY=VALUE" */
 	size_t num_sets;
+	unsigned setup;      /* CLI_SETUP() */
 };
 
 /* Options of commands; args.c puts them into struct cli. */
-enum cli_key { CLI_KEY_JSON = 256, CLI_KEY_DRY_RUN, CLI_KEY_METHODS, CLI_KEY_GUEST, CLI_KEY_LIST, CLI_KEY_ALL, CLI_KEY_SYMPTOM, CLI_KEY_SET, CLI_KEY_GPU, CLI_KEY_USB, CLI_KEY_GROUP };
+enum cli_key { CLI_KEY_JSON = 256, CLI_KEY_DRY_RUN, CLI_KEY_METHODS, CLI_KEY_GUEST, CLI_KEY_LIST, CLI_KEY_ALL, CLI_KEY_SYMPTOM, CLI_KEY_SET, CLI_KEY_GPU, CLI_KEY_USB, CLI_KEY_GROUP, CLI_KEY_SINCE,
+	/* setup's: bits of cli.setup */
+	CLI_KEY_APPLY, CLI_KEY_YES, CLI_KEY_UNDO, CLI_KEY_KEEP_EDITED, CLI_KEY_CLEAN, CLI_KEY_RESERVE, CLI_KEY_UNRESERVE,
+	CLI_KEY_DISABLE_VGA, CLI_KEY_RESCUE, CLI_KEY_PROGRAMS };
+#define CLI_SETUP(cli, key) (((cli)->setup >> ((key) - CLI_KEY_APPLY) & 1u) != 0)
 #define CLI_OPTION_JSON { "json", CLI_KEY_JSON, NULL, 0, "Print one JSON value, for programs", 0 }
 #define CLI_OPTION_DRY_RUN { "dry-run", CLI_KEY_DRY_RUN, NULL, 0, "Only show what would be done", 0 }
 #define CLI_OPTION_DRY_JSON { "json", CLI_KEY_JSON, NULL, 0, "With --dry-run: print one JSON value", 0 }
 #define CLI_OPTIONS_END { .name = NULL }
 
-extern const struct cli_command cli_status, cli_plan, cli_lend, cli_return, cli_reset, cli_recover, cli_config, cli_check, cli_enable, cli_disable, cli_list, cli_report;
+extern const struct cli_command cli_status, cli_plan, cli_lend, cli_return, cli_reset, cli_recover, cli_config, cli_check, cli_enable, cli_disable, cli_list, cli_report, cli_log, cli_setup;
 
 /* ---- paper.c: what is printed on ---------------------------------------------- */
 
@@ -75,6 +84,13 @@ enum cli_ink { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_RED, CLI_GREEN, CLI_YELLOW, CLI
 const char *cli_ink(enum cli_ink ink);
 /* Print words to the end of the line, which has reached column, and go on below column where they do not fit. */
 void cli_wrap(unsigned column, const char *fmt, ...) PVB_PRINTF(2, 3);
+
+/* Bytes of the control character at text, 0 when it is none: those of ASCII, and U+0080 to U+009F, which terminals obey, too. */
+size_t cli_control(const char *text);
+/* Make each '?', in place. */
+void cli_clean(char *text);
+/* Columns that so many bytes of UTF-8 take; good enough for what pci.ids and USB devices have. */
+size_t cli_columns(const char *text, size_t size);
 
 /* ---- table.c: aligned columns ---------------------------------------------- */
 

@@ -19,8 +19,10 @@ static void step_text(const struct setup_step *step, unsigned number)
 	printf("  %u. %s: %s\n", number, words(step, false, buf), step->why);
 	if (step->kind != SETUP_BLOCK)
 		return;
-	for (const char *line = step->after + strspn(step->after, "\n"); *line; line += strcspn(line, "\n") + 1)
+	for (const char *line = step->after + strspn(step->after, "\n"); *line; line += strspn(line, "\n")) {
 		printf("       + %.*s\n", (int)strcspn(line, "\n"), line);
+		line += strcspn(line, "\n");
+	}
 }
 
 static void steps_text(const struct setup_steps *steps, unsigned *number)

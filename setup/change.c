@@ -9,54 +9,139 @@ static void step_say(struct pvb_ctx *ctx, const struct setup_step *step, bool un
 {
 	char words[600];
 
-	pvb_log(ctx, PVB_INFO, "%s", setup_step_words(step, undo, words, sizeof(words)));
+	/* A command tells of itself, before it runs. */
+	if (step->kind != SETUP_COMMAND)
+		pvb_log(ctx, PVB_INFO, "%s", setup_step_words(step, undo, words, sizeof(words)));
 }
 
-/* Whether one is left that may have had its effect. */
-static int step_take_back(struct pvb_ctx *ctx, const struct setup_step *step, struct pvb_err *err)
+/* ---- taking back ---- */
+
+/* Of a file that stays as it was found: then it is all that is left of what was there. */
+static void backup_tell(struct pvb_ctx *ctx, const struct setup_record *record, const struct setup_step *step)
+{
+	char path[PATH_MAX];
+
+	if (step->kind == SETUP_FILE && pvb_sysfs_exists(ctx, setup_backup_path(record, step, path)))
+		pvb_log(ctx, PVB_NOTICE, "what %s was before is in %s", step->path, path);
+}
+
+static int backup_remove(struct pvb_ctx *ctx, const struct setup_record *record, const struct setup_step *step,
+			 struct pvb_err *err)
+{
+	char path[PATH_MAX];
+
+	return step->kind == SETUP_FILE ? setup_remove(ctx, setup_backup_path(record, step, path), err) : 0;
+}
+
+static int step_take_back(struct pvb_ctx *ctx, const struct setup_record *record, const struct setup_step *step,
+			  struct pvb_err *err)
 {
 	char seen[512] = "", words[600];
 	enum setup_state state;
 	int r = setup_step_look(ctx, step, &state, seen, sizeof(seen), err);
 
-	if (step->kind == SETUP_BLOCK)
+	if (step->kind == SETUP_BLOCK || step->kind == SETUP_FILE)
 		setup_part_remove(ctx, step->path);
-	if (r < 0 || state == SETUP_BEFORE)
+	if (r < 0)
 		return r;
 	setup_step_words(step, true, words, sizeof(words));
 	if (state == SETUP_OTHER) {
 		pvb_log(ctx, PVB_WARNING, "not done: %s, as it was changed since (%s)", words, seen);
+		backup_tell(ctx, record, step);
 		return 0;
 	}
-	r = setup_step_undo(ctx, step, err);
-	if (r == 0)
-		step_say(ctx, step, true);
+	if (state == SETUP_AFTER) {
+		r = setup_step_undo(ctx, step, err);
+		if (r == 0)
+			step_say(ctx, step, true);
+	}
+	return r < 0 ? r : backup_remove(ctx, record, step, err);
+}
+
+static bool same_command(const struct setup_step *a, const struct setup_step *b)
+{
+	return a->kind == SETUP_COMMAND && b->kind == SETUP_COMMAND && !strcmp(a->path, b->path) && !strcmp(a->name, b->name);
+}
+
+/* An earlier change is going to be taken back too, and runs it then: it need not run for both. */
+static bool runs_later(struct pvb_ctx *ctx, const struct setup_record *record, const struct setup_step *step)
+{
+	_conf_strv_ char **names = NULL;
+	bool later = false;
+
+	if (setup_record_names(ctx, &names) < 0)
+		return false;
+	for (char **name = names; !later && *name && strcmp(*name, record->name) < 0; name++) {
+		struct setup_record other;
+		struct pvb_err ignored;
+
+		if (setup_record_read(ctx, *name, &other, &ignored) == 0 && !other.whole)
+			for (size_t i = 0; i < other.steps.n; i++)
+				later |= other.steps.list[i].done && same_command(&other.steps.list[i], step);
+		setup_record_clear(&other);
+	}
+	return later;
+}
+
+static bool files_done(const struct setup_record *record)
+{
+	for (size_t i = 0; i < record->steps.n; i++)
+		if (record->steps.list[i].done && record->steps.list[i].kind == SETUP_FILE)
+			return true;
+	return false;
+}
+
+/* The commands come behind the files, in their own order; without files, there is nothing else to make of them. */
+static int commands_take_back(struct pvb_ctx *ctx, const struct setup_record *record, struct pvb_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && files_done(record) && i < record->steps.n; i++) {
+		const struct setup_step *step = &record->steps.list[i];
+
+		if (step->kind == SETUP_COMMAND && step->done && !runs_later(ctx, record, step))
+			r = setup_step_undo(ctx, step, err);
+	}
 	return r;
 }
 
 /* In reverse order. What fails does not keep the rest from being taken back. */
 static int record_take_back(struct pvb_ctx *ctx, struct setup_record *record, struct pvb_err *err)
 {
-	struct pvb_err first = { .code = 0 };
+	struct pvb_err first = { .code = 0 }, one;
 	int r;
 
+	/* Who has given up is not to give up giving up. */
+	pvb_ctx_set_cancel_fd(ctx, -1);
 	record->whole = false;
 	r = setup_record_write(ctx, record, err);
 	if (r < 0)
 		return r;
 	for (size_t i = record->steps.n; i-- > 0;) {
-		struct pvb_err one;
-
-		if (!record->steps.list[i].done)
+		if (!record->steps.list[i].done || record->steps.list[i].kind == SETUP_COMMAND)
 			continue;
-		if (step_take_back(ctx, &record->steps.list[i], &one) < 0 && !first.code)
+		if (step_take_back(ctx, record, &record->steps.list[i], &one) < 0 && !first.code)
 			first = one;
 	}
+	if (!first.code && commands_take_back(ctx, record, &one) < 0)
+		first = one;
 	if (first.code) {
 		*err = first;
 		return first.code;
 	}
 	return setup_record_remove(ctx, record->name, err);
+}
+
+/* ---- doing ---- */
+
+static int backup_write(struct pvb_ctx *ctx, const struct setup_record *record, const struct setup_step *step,
+			struct pvb_err *err)
+{
+	char path[PATH_MAX];
+
+	if (step->kind != SETUP_FILE || !strcmp(step->name, SETUP_NEW))
+		return 0;
+	return setup_private_write(ctx, setup_backup_path(record, step, path), step->before, strlen(step->before), err);
 }
 
 static int step_apply(struct pvb_ctx *ctx, struct setup_record *record, size_t i, struct pvb_err *err)
@@ -73,6 +158,8 @@ static int step_apply(struct pvb_ctx *ctx, struct setup_record *record, size_t i
 				   setup_step_words(step, false, words, sizeof(words)), seen);
 	step->done = true;
 	r = setup_record_write(ctx, record, err);
+	if (r == 0)
+		r = backup_write(ctx, record, step, err);
 	if (r == 0)
 		r = setup_step_do(ctx, step, err);
 	if (r == 0)
@@ -113,6 +200,8 @@ int setup_change_apply(struct pvb_ctx *ctx, const char *name, const struct setup
 	return r;
 }
 
+/* ---- what was done before ---- */
+
 int setup_change_undo(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
 {
 	struct setup_record record;
@@ -124,19 +213,56 @@ int setup_change_undo(struct pvb_ctx *ctx, const char *name, struct pvb_err *err
 	return r;
 }
 
-int setup_change_recover(struct pvb_ctx *ctx, struct pvb_err *err)
+static int record_doom(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
+{
+	struct setup_record record;
+	int r = setup_record_read(ctx, name, &record, err);
+
+	record.whole = false;
+	if (r == 0)
+		r = setup_record_write(ctx, &record, err);
+	setup_record_clear(&record);
+	return r;
+}
+
+int setup_changes_undo(struct pvb_ctx *ctx, const char *prefix, struct pvb_err *err)
 {
 	_conf_strv_ char **names = NULL;
+	size_t n = 0, kept = 0;
 	int r = setup_record_names(ctx, &names);
 
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot list /" SETUP_DIR_STATE ": %s", strerror(-r));
-	for (char **name = names; r == 0 && *name; name++) {
+	for (; names[n]; n++)
+		kept += !strncmp(names[n], prefix, strlen(prefix));
+	for (size_t i = n; r == 0 && i-- > 0;)
+		if (!strncmp(names[i], prefix, strlen(prefix)))
+			r = record_doom(ctx, names[i], err);
+	for (size_t i = n; r == 0 && i-- > 0;)
+		if (!strncmp(names[i], prefix, strlen(prefix)))
+			r = setup_change_undo(ctx, names[i], err);
+	if (r == 0 && !kept)
+		return pvb_err_set(err, -ENOENT, "nothing was done that could be undone");
+	return r;
+}
+
+/* The last first: an earlier one's files are then as it left them. */
+int setup_change_recover(struct pvb_ctx *ctx, struct pvb_err *err)
+{
+	_conf_strv_ char **names = NULL;
+	size_t n = 0;
+	int r = setup_record_names(ctx, &names);
+
+	if (r < 0)
+		return pvb_err_set(err, r, "cannot list /" SETUP_DIR_STATE ": %s", strerror(-r));
+	while (names[n])
+		n++;
+	while (r == 0 && n-- > 0) {
 		struct setup_record record;
 
-		r = setup_record_read(ctx, *name, &record, err);
+		r = setup_record_read(ctx, names[n], &record, err);
 		if (r == 0 && !record.whole) {
-			pvb_log(ctx, PVB_NOTICE, "taking back '%s', which did not come to its end", *name);
+			pvb_log(ctx, PVB_NOTICE, "taking back '%s', which did not come to its end", names[n]);
 			r = record_take_back(ctx, &record, err);
 		}
 		setup_record_clear(&record);

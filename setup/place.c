@@ -8,6 +8,7 @@
 #include "setup.h"
 
 #define FILE_MODE 0644
+#define PRIVATE_MODE 0600
 #define DIR_MODE 0755
 
 /* The folder of path, open; *name is what is left of path. */
@@ -27,10 +28,11 @@ static int parent_open(struct pvb_ctx *ctx, const char *path, const char **name)
 
 static int fail(struct pvb_err *err, int r, const char *what, const char *path)
 {
-	const char *remedy = r == -EROFS || r == -EACCES || r == -EPERM
-				     ? " (it is read-only: on a node without quorum /etc/pve is, see 'pvecm status')"
-				     : "";
+	const char *remedy = "";
 
+	if (r == -EROFS || r == -EACCES || r == -EPERM)
+		remedy = strncmp(path, "/etc/pve/", 9) ? " (it is read-only: 'lsattr' and 'findmnt' tell why)" :
+			 " (it is read-only: on a node without quorum /etc/pve is, see 'pvecm status')";
 	return pvb_err_set(err, r, "cannot %s %s: %s%s", what, path, strerror(-r), remedy);
 }
 
@@ -65,9 +67,9 @@ static const char *part_name(const char *name, char part[NAME_MAX + 1])
 	return part;
 }
 
-static int replace(int dir, const char *name, const char *path, const char *text, size_t size)
+static int replace(int dir, const char *name, const char *path, const char *text, size_t size, mode_t mode)
 {
-	struct stat old = { .st_mode = FILE_MODE, .st_uid = geteuid(), .st_gid = getegid() };
+	struct stat old = { .st_mode = mode, .st_uid = geteuid(), .st_gid = getegid() };
 	char part[NAME_MAX + 1];
 	int fd, r;
 
@@ -127,7 +129,7 @@ static int link_follow(struct pvb_ctx *ctx, const char *path, char *to, size_t s
 	return -ELOOP;
 }
 
-int setup_file_write(struct pvb_ctx *ctx, const char *path, const char *text, size_t size, struct pvb_err *err)
+static int file_write(struct pvb_ctx *ctx, const char *path, const char *text, size_t size, mode_t mode, struct pvb_err *err)
 {
 	char to[PATH_MAX];
 	const char *name;
@@ -136,10 +138,78 @@ int setup_file_write(struct pvb_ctx *ctx, const char *path, const char *text, si
 	if (r < 0)
 		return fail(err, r, "write", path);
 	dir = parent_open(ctx, to, &name);
-	r = dir < 0 ? dir : replace(dir, name, to, text, size);
+	r = dir < 0 ? dir : replace(dir, name, to, text, size, mode);
 	if (dir >= 0)
 		close(dir);
 	return r < 0 ? fail(err, r, "write", path) : 0;
+}
+
+int setup_file_write(struct pvb_ctx *ctx, const char *path, const char *text, size_t size, struct pvb_err *err)
+{
+	return file_write(ctx, path, text, size, FILE_MODE, err);
+}
+
+int setup_private_write(struct pvb_ctx *ctx, const char *path, const char *text, size_t size, struct pvb_err *err)
+{
+	return file_write(ctx, path, text, size, PRIVATE_MODE, err);
+}
+
+/* Where a descriptor's file really is, below the root. */
+static int real_path(struct pvb_ctx *ctx, int fd, char path[PATH_MAX])
+{
+	_conf_close_ int root = pvb_open(ctx, ".", O_PATH | O_DIRECTORY);
+	char link[32], top[PATH_MAX];
+	ssize_t n, m;
+
+	if (root < 0)
+		return root;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", root);
+	m = readlink(link, top, sizeof(top) - 1);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, PATH_MAX - 1);
+	if (n < 0 || m < 0)
+		return -errno;
+	path[n] = top[m] = '\0';
+	m = m > 1 ? m : 0;
+	if (n <= m || strncmp(path, top, (size_t)m) != 0)
+		return -EXDEV;
+	memmove(path, path + m, (size_t)(n - m) + 1);
+	return 0;
+}
+
+static int file_judge(struct pvb_ctx *ctx, const char *path, int fd, struct pvb_err *err)
+{
+	char real[PATH_MAX];
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return pvb_err_set(err, -errno, "cannot look at %s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return pvb_err_set(err, -EINVAL, "%s is no plain file: put one in its place", path);
+	r = real_path(ctx, fd, real);
+	if (r < 0)
+		return pvb_err_set(err, r, "cannot tell where %s really is: %s", path, strerror(-r));
+	if (strncmp(real, "/etc/", 5) != 0 || !strncmp(real, "/etc/pve/", 9))
+		return pvb_err_set(err, -EXDEV,
+				   "%s is a link to %s, which may belong to more than this host: put a plain file in its place (cp --remove-destination %s %s)",
+				   path, real, real, path);
+	if (!(st.st_mode & 0222))
+		return pvb_err_set(err, -EACCES, "%s is read-only, so somebody wants it to stay as it is: chmod u+w %s, if it may be changed", path,
+				   path);
+	return 0;
+}
+
+int setup_file_check(struct pvb_ctx *ctx, const char *path, struct pvb_err *err)
+{
+	char target[PATH_MAX];
+	_conf_close_ int fd = pvb_open(ctx, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+
+	if (fd >= 0)
+		return file_judge(ctx, path, fd, err);
+	if (fd == -ENOENT && setup_link_read(ctx, path, target, sizeof(target)) == 0)
+		return pvb_err_set(err, -ENOENT, "%s is a link to %s, which is not there: put a plain file in its place", path, target);
+	return fd == -ENOENT ? 0 : pvb_err_set(err, fd, "cannot open %s: %s", path, strerror(-fd));
 }
 
 void setup_part_remove(struct pvb_ctx *ctx, const char *path)

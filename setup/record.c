@@ -37,6 +37,10 @@ static struct json_object *step_json(const struct setup_step *step)
 	text_add(value, "why", step->why);
 	json_object_object_add(value, "vm", json_object_new_int64(step->vmid));
 	json_object_object_add(value, "done", json_object_new_boolean(step->done));
+	if (step->kind == SETUP_COMMAND) {
+		text_add(value, "said", step->said);
+		json_object_object_add(value, "runs", json_object_new_boolean(step->runs));
+	}
 	return value;
 }
 
@@ -58,7 +62,7 @@ int setup_record_write(struct pvb_ctx *ctx, const struct setup_record *record, s
 	text = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY);
 	r = text ? setup_dirs_make(ctx, "/" SETUP_DIR_STATE, err) : pvb_err_set(err, -ENOMEM, "out of memory");
 	if (r == 0)
-		r = setup_file_write(ctx, record_path(record->name, path), text, strlen(text), err);
+		r = setup_private_write(ctx, record_path(record->name, path), text, strlen(text), err);
 	json_object_put(value);
 	return r;
 }
@@ -101,6 +105,7 @@ static int step_parse(struct setup_record *record, struct json_object *value, st
 		.after = text_get(value, "after"), .why = text_get(value, "why"),
 		.vmid = (unsigned)json_object_get_int64(json_object_object_get(value, "vm")),
 		.done = json_object_get_boolean(json_object_object_get(value, "done")),
+		.said = text_get(value, "said"), .runs = json_object_get_boolean(json_object_object_get(value, "runs")),
 	};
 	const char *kind = text_get(value, "kind");
 
@@ -169,6 +174,17 @@ int setup_record_names(struct pvb_ctx *ctx, char ***names)
 	}
 	(*names)[kept] = NULL;
 	return 0;
+}
+
+const char *setup_backup_path(const struct setup_record *record, const struct setup_step *step, char path[PATH_MAX])
+{
+	int n = snprintf(path, PATH_MAX, "/" SETUP_DIR_STATE "/%s.", record->name);
+
+	snprintf(path + n, PATH_MAX - (size_t)n, "%s.before", step->path + (*step->path == '/'));
+	for (char *c = path + n; *c; c++)
+		if (*c == '/')
+			*c = '-';
+	return path;
 }
 
 int setup_lock(struct pvb_ctx *ctx, struct pvb_err *err)

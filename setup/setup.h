@@ -7,11 +7,16 @@
  * died is undone by whoever comes next. Taking it back undoes just what it did, and leaves what was changed by hand since.
  * Files, each calling only those before it:
  *   place      files and links below the root, written whole or not at all
- *   step       the kinds of steps: look, do, undo
+ *   steplist   lists of steps
+ *   wholefile, command → step   the kinds of steps: look, do, undo
  *   record     what was done: /var/lib/pvebind/NAME.json
  *   change     do, take back, finish
  *   snippet    where Proxmox VE finds the hookscript
  *   enable     a VM's hookscript
+ *   diff       unified differences
+ *   words, grubline → parameters → bootline   the kernel command line, a plan of whole-file steps and commands (hostplan.h);
+ *   modulelist, fights, reserve               likewise, a noun each
+ *   host       pvebind setup: all of these, done and undone
  * The programs of Proxmox VE (qm, pvesm) do what is theirs; below another root they are that root's.
  */
 #ifndef PVEBIND_SETUP_H
@@ -26,6 +31,11 @@
 /* Replace (or make) a file: a new one beside it, flushed, renamed over it. Owner and mode stay; a new file is root's,
  * 0644. /etc/pve has its own idea of both. A symbolic link is followed. */
 int setup_file_write(struct pvb_ctx *ctx, const char *path, const char *text, size_t size, struct pvb_err *err) PVB_MUST_CHECK;
+/* The same; a new file is for root alone. */
+int setup_private_write(struct pvb_ctx *ctx, const char *path, const char *text, size_t size, struct pvb_err *err) PVB_MUST_CHECK;
+/* Whether a file may be written: a plain one that is really in this host's /etc, by whatever links, and that somebody may
+ * write. One that is not there may be made. */
+int setup_file_check(struct pvb_ctx *ctx, const char *path, struct pvb_err *err) PVB_MUST_CHECK;
 /* Remove what a writer of path has left that died. */
 void setup_part_remove(struct pvb_ctx *ctx, const char *path);
 /* Gone already is success. */
@@ -39,7 +49,10 @@ int setup_dir_make(struct pvb_ctx *ctx, const char *path, struct pvb_err *err) P
 /* The folder path, with all above it. */
 int setup_dirs_make(struct pvb_ctx *ctx, const char *path, struct pvb_err *err) PVB_MUST_CHECK;
 
-/* ---- step.c --------------------------------------------------------------------- */
+/* ---- wholefile.c, command.c, step.c ------------------------------------------------ */
+
+/* A small text file: *text is malloced, NULL when there is none. -EINVAL: it has a NUL byte. */
+int setup_text_read(struct pvb_ctx *ctx, const char *path, char **text, size_t *size, struct pvb_err *err) PVB_MUST_CHECK;
 
 enum setup_kind {
 	SETUP_DIR,      /* make the folder path; taken back when it is empty */
@@ -47,8 +60,14 @@ enum setup_kind {
 	SETUP_BLOCK,    /* put the lines of after into the file path, behind the line of before ("": at the end) */
 	SETUP_CONTENT,  /* the content list of storage path, from before to after */
 	SETUP_VM_KEY,   /* a key (name) of VM vmid's configuration, from before ("": none) to after */
+	SETUP_FILE,     /* all of the file path, from before to after; name: SETUP_NEW, SETUP_GONE, or "" */
+	SETUP_COMMAND,  /* run the program path ("usr/sbin/update-grub") with the words of name; taken back by running it
+			   again when the files are as before */
 	SETUP_KINDS
 };
+
+#define SETUP_NEW "new"   /* there is no such file before; of SETUP_BLOCK likewise */
+#define SETUP_GONE "gone" /* … afterwards */
 
 struct setup_step {
 	enum setup_kind kind;
@@ -56,14 +75,19 @@ struct setup_step {
 	const char *name;
 	const char *before, *after;
 	const char *why;    /* a sentence for people */
+	const char *said;   /* by a command, as recorded */
 	unsigned vmid;
 	bool done;          /* as recorded: it may have had its effect */
+	bool runs;          /* of a command: else it is only told, as the root is no running system's */
 };
 
 struct setup_steps {
 	struct setup_step *list; /* malloced */
 	size_t n;
 };
+
+/* ---- steplist.c ---- */
+
 /* Append; texts are copied, NULL is "". -ENOMEM. */
 int setup_step_add(struct setup_steps *steps, const struct setup_step *step, struct pvb_err *err) PVB_MUST_CHECK;
 void setup_steps_clear(struct setup_steps *steps);
@@ -73,7 +97,7 @@ enum setup_state { SETUP_BEFORE, SETUP_AFTER, SETUP_OTHER };
 int setup_step_look(struct pvb_ctx *ctx, const struct setup_step *step, enum setup_state *state, char *seen, size_t size,
 		    struct pvb_err *err) PVB_MUST_CHECK;
 /* Do or undo, and look whether it is so. */
-int setup_step_do(struct pvb_ctx *ctx, const struct setup_step *step, struct pvb_err *err) PVB_MUST_CHECK;
+int setup_step_do(struct pvb_ctx *ctx, struct setup_step *step, struct pvb_err *err) PVB_MUST_CHECK;
 int setup_step_undo(struct pvb_ctx *ctx, const struct setup_step *step, struct pvb_err *err) PVB_MUST_CHECK;
 /* "set hookscript of VM 100 to local:snippets/pvebind" into buf, which is returned; undo: the other way. */
 const char *setup_step_words(const struct setup_step *step, bool undo, char *buf, size_t size);
@@ -99,6 +123,9 @@ int setup_record_remove(struct pvb_ctx *ctx, const char *name, struct pvb_err *e
 void setup_record_clear(struct setup_record *record);
 /* Names of all records: malloced, as pvb_sysfs_list(). */
 int setup_record_names(struct pvb_ctx *ctx, char ***names) PVB_MUST_CHECK;
+/* A plain copy of what a SETUP_FILE step of the record changes, for people who have but a rescue disk: the record has it,
+ * too. "/var/lib/pvebind/NAME.etc-default-grub.before" */
+const char *setup_backup_path(const struct setup_record *record, const struct setup_step *step, char path[PATH_MAX]);
 /* One process at a time: the lock's descriptor, the caller's; -EWOULDBLOCK. */
 int setup_lock(struct pvb_ctx *ctx, struct pvb_err *err) PVB_MUST_CHECK;
 
@@ -111,6 +138,8 @@ int setup_change_apply(struct pvb_ctx *ctx, const char *name, const struct setup
 /* Take back what was done under the name. What is neither as before nor as after is left as it is, with a warning that
  * says what was found. -ENOENT: nothing was done under it. */
 int setup_change_undo(struct pvb_ctx *ctx, const char *name, struct pvb_err *err) PVB_MUST_CHECK;
+/* The same for all changes whose names begin so, the last first; once it has begun, whoever comes next ends it. */
+int setup_changes_undo(struct pvb_ctx *ctx, const char *prefix, struct pvb_err *err) PVB_MUST_CHECK;
 /* Undo every change whose process died. */
 int setup_change_recover(struct pvb_ctx *ctx, struct pvb_err *err) PVB_MUST_CHECK;
 
@@ -143,5 +172,86 @@ void setup_enable_clear(struct setup_enable *plan);
 int setup_enable_apply(struct front *front, struct setup_enable *plan, struct pvb_err *err) PVB_MUST_CHECK;
 /* Take it back, and the snippet with the last VM. -ENOENT: it is not enabled. */
 int setup_disable(struct front *front, unsigned vmid, struct pvb_err *err) PVB_MUST_CHECK;
+
+/* ---- diff.c ----------------------------------------------------------------------------------- */
+
+/* The unified difference of two texts of a file, NULL: there is none. Control characters do not reach out. -ENOMEM. */
+int setup_diff(FILE *out, const char *path, const char *before, const char *after) PVB_MUST_CHECK;
+
+/* ---- host.c: `pvebind setup` ------------------------------------------------------------------- */
+
+#define SETUP_HOST_CHANGE "setup-" /* the names of its changes: setup-0001, …: each begins where the one before ended */
+
+/* What is asked for. */
+struct setup_wish {
+	bool clean;           /* take out what is obsolete */
+	bool rescue;          /* the guide's last-resort frame buffer parameters */
+	bool reserve, unreserve;
+	bool disable_vga;     /* with reserve */
+	bool programs;        /* run the root's programs, whatever root it is */
+	const char *const *devices; /* to reserve, to release, or that the console sits on: addresses and ids as typed */
+	size_t num_devices;
+};
+
+/* A part of the plan, for people. */
+struct setup_point {
+	const char *name;     /* "kernel-cmdline" */
+	char *have, *want, *why; /* sentences or words; malloced; NULL: nothing to say. No want: nothing is lacking. */
+	char *refused;        /* why it cannot be done, and what to do; malloced; NULL: it can */
+	bool reboot;          /* it counts from the next boot on */
+};
+
+enum setup_hint_kind {
+	SETUP_HINT_OBSOLETE,  /* left over; --clean takes it out */
+	SETUP_HINT_FIGHTS,    /* works against lending at run time; only shown */
+	SETUP_HINT_WARNING,   /* to be known before it is done */
+};
+struct setup_hint {
+	enum setup_hint_kind kind;
+	char place[300];      /* "/etc/modprobe.d/vfio.conf:1"; "" */
+	char *text;           /* malloced */
+};
+
+struct setup_plan {
+	struct setup_point *points; /* malloced, as the hints */
+	size_t n;
+	struct setup_hint *hints;
+	size_t num_hints;
+	struct setup_steps steps;   /* files first, then commands */
+	unsigned commands;
+	int error;                  /* -errno: it could not be made */
+};
+
+/* Look, and decide. Writes nothing. Refusals are in the points. Free with setup_plan_clear(), after a failure too. */
+int setup_host_plan(struct front *front, const struct setup_wish *wish, struct setup_plan *plan, struct pvb_err *err) PVB_MUST_CHECK;
+void setup_plan_clear(struct setup_plan *plan);
+/* The first refusal's sentence; NULL: none. */
+const char *setup_plan_refusal(const struct setup_plan *plan);
+/* Whether it changes anything; commands that are only told, as of another root, do not. */
+bool setup_plan_changes(const struct setup_plan *plan);
+/* Whether any of it counts from the next boot on. */
+bool setup_plan_reboot(const struct setup_plan *plan);
+/* Do it; a plan with refusals is not done. The caller has the lock. */
+int setup_host_apply(struct front *front, const struct setup_plan *plan, struct pvb_err *err) PVB_MUST_CHECK;
+
+/* A file that setup changed. */
+struct setup_undo {
+	char *path;                  /* malloced, as the texts; NULL: no such file */
+	char *before, *after, *now;  /* before setup, after it, now */
+	bool edited;                 /* now is neither, or somebody edited between two changes of setup's */
+};
+struct setup_undos {
+	struct setup_undo *list;     /* malloced */
+	size_t n;
+	bool any;                    /* something was done that can be undone */
+	bool edited;                 /* one of them was */
+};
+/* What undoing would meet: all files that are changed now. Free with setup_undos_clear(), after a failure too. */
+int setup_host_look_back(struct front *front, struct setup_undos *undos, struct pvb_err *err) PVB_MUST_CHECK;
+void setup_undos_clear(struct setup_undos *undos);
+/* Undo everything that setup did; keep_edited: leave what was edited since as it is, else that is a refusal. */
+int setup_host_undo(struct front *front, bool keep_edited, struct pvb_err *err) PVB_MUST_CHECK;
+/* Whether an earlier one did not come to its end, so that the next that changes something first takes it back. */
+bool setup_host_unfinished(struct front *front);
 
 #endif

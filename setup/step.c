@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "setup.h"
+#include "kinds.h"
 
 #define COMMAND_MS 90000 /* qm and pvesm wait for a lock of Proxmox VE's for 10 s, and are Perl on what may be a slow disk */
-#define FILE_MAX (1024 * 1024)
 
 /* ---- the host's programs ---- */
 
@@ -39,7 +39,7 @@ static int dir_look(struct pvb_ctx *ctx, const struct setup_step *step, enum set
 	return 0;
 }
 
-static int dir_do(struct pvb_ctx *ctx, const struct setup_step *step, struct pvb_err *err)
+static int dir_do(struct pvb_ctx *ctx, struct setup_step *step, struct pvb_err *err)
 {
 	return setup_dir_make(ctx, step->path, err);
 }
@@ -67,7 +67,7 @@ static int link_look(struct pvb_ctx *ctx, const struct setup_step *step, enum se
 	return 0;
 }
 
-static int link_do(struct pvb_ctx *ctx, const struct setup_step *step, struct pvb_err *err)
+static int link_do(struct pvb_ctx *ctx, struct setup_step *step, struct pvb_err *err)
 {
 	return setup_link_make(ctx, step->path, step->after, err);
 }
@@ -79,29 +79,13 @@ static int path_undo(struct pvb_ctx *ctx, const struct setup_step *step, struct 
 
 /* ---- lines of a file ---- */
 
-static int text_read(struct pvb_ctx *ctx, const char *path, char **text, size_t *size, struct pvb_err *err)
-{
-	int r = pvb_read_file(ctx, path, FILE_MAX, text, size);
-
-	if (r < 0 && r != -ENOENT)
-		return pvb_err_set(err, r, "cannot read %s: %s", path, strerror(-r));
-	if (r == 0 && strlen(*text) != *size) {
-		free(*text);
-		*text = NULL;
-		return pvb_err_set(err, -EINVAL, "%s has a NUL byte: correct it first", path);
-	}
-	if (r == -ENOENT)
-		*text = NULL;
-	return 0;
-}
-
 static int block_look(struct pvb_ctx *ctx, const struct setup_step *step, enum setup_state *state, char *seen, size_t size,
 		      struct pvb_err *err)
 {
 	_conf_free_ char *text = NULL;
 	size_t length = 0;
 	const char *at;
-	int r = text_read(ctx, step->path, &text, &length, err);
+	int r = setup_text_read(ctx, step->path, &text, &length, err);
 
 	if (r < 0)
 		return r;
@@ -130,12 +114,12 @@ static const char *block_place(const char *text, const char *line)
 	return NULL;
 }
 
-static int block_do(struct pvb_ctx *ctx, const struct setup_step *step, struct pvb_err *err)
+static int block_do(struct pvb_ctx *ctx, struct setup_step *step, struct pvb_err *err)
 {
 	_conf_free_ char *text = NULL, *whole = NULL;
 	size_t size = 0;
 	const char *at;
-	int r = text_read(ctx, step->path, &text, &size, err);
+	int r = setup_text_read(ctx, step->path, &text, &size, err);
 
 	if (r < 0)
 		return r;
@@ -155,7 +139,7 @@ static int block_undo(struct pvb_ctx *ctx, const struct setup_step *step, struct
 	_conf_free_ char *text = NULL;
 	size_t size = 0, n = strlen(step->after);
 	char *at;
-	int r = text_read(ctx, step->path, &text, &size, err);
+	int r = setup_text_read(ctx, step->path, &text, &size, err);
 
 	at = r == 0 && text ? strstr(text, step->after) : NULL;
 	if (!at)
@@ -197,7 +181,7 @@ static int content_set(struct pvb_ctx *ctx, const struct setup_step *step, const
 	return program(ctx, "usr/sbin/pvesm", args, err);
 }
 
-static int content_do(struct pvb_ctx *ctx, const struct setup_step *step, struct pvb_err *err)
+static int content_do(struct pvb_ctx *ctx, struct setup_step *step, struct pvb_err *err)
 {
 	return content_set(ctx, step, step->after, err);
 }
@@ -240,7 +224,7 @@ static int key_set(struct pvb_ctx *ctx, const struct setup_step *step, const cha
 	return program(ctx, "usr/sbin/qm", *value ? set : unset, err);
 }
 
-static int key_do(struct pvb_ctx *ctx, const struct setup_step *step, struct pvb_err *err)
+static int key_do(struct pvb_ctx *ctx, struct setup_step *step, struct pvb_err *err)
 {
 	return key_set(ctx, step, step->after, err);
 }
@@ -256,7 +240,7 @@ static const struct kind {
 	const char *name;
 	int (*look)(struct pvb_ctx *ctx, const struct setup_step *step, enum setup_state *state, char *seen, size_t size,
 		    struct pvb_err *err);
-	int (*act)(struct pvb_ctx *ctx, const struct setup_step *step, struct pvb_err *err);
+	int (*act)(struct pvb_ctx *ctx, struct setup_step *step, struct pvb_err *err);
 	int (*undo)(struct pvb_ctx *ctx, const struct setup_step *step, struct pvb_err *err);
 } kinds[SETUP_KINDS] = {
 	[SETUP_DIR] = { "folder", dir_look, dir_do, dir_undo },
@@ -264,6 +248,8 @@ static const struct kind {
 	[SETUP_BLOCK] = { "lines", block_look, block_do, block_undo },
 	[SETUP_CONTENT] = { "content", content_look, content_do, content_undo },
 	[SETUP_VM_KEY] = { "key", key_look, key_do, key_undo },
+	[SETUP_FILE] = { "file", setup_whole_look, setup_whole_do, setup_whole_undo },
+	[SETUP_COMMAND] = { "command", setup_command_look, setup_command_do, setup_command_undo },
 };
 
 const char *setup_kind_name(enum setup_kind kind)
@@ -297,6 +283,9 @@ static int step_verify(struct pvb_ctx *ctx, const struct setup_step *step, enum 
 
 	if (r < 0 || state == wanted)
 		return r;
+	/* Whether a command did what it should, its exit status alone tells. */
+	if (step->kind == SETUP_COMMAND)
+		return 0;
 	/* A folder that others use by now stays. */
 	if (step->kind == SETUP_DIR && wanted == SETUP_BEFORE)
 		return 0;
@@ -304,7 +293,7 @@ static int step_verify(struct pvb_ctx *ctx, const struct setup_step *step, enum 
 			   setup_step_words(step, wanted == SETUP_BEFORE, words, sizeof(words)), *seen ? ", " : "", seen);
 }
 
-int setup_step_do(struct pvb_ctx *ctx, const struct setup_step *step, struct pvb_err *err)
+int setup_step_do(struct pvb_ctx *ctx, struct setup_step *step, struct pvb_err *err)
 {
 	int r = kinds[step->kind].act(ctx, step, err);
 
@@ -342,51 +331,16 @@ const char *setup_step_words(const struct setup_step *step, bool undo, char *buf
 		else
 			snprintf(buf, size, "delete %s of VM %u", step->name, step->vmid);
 		break;
+	case SETUP_FILE:
+		snprintf(buf, size, "%s %s", !strcmp(step->name, SETUP_NEW) ? (undo ? "remove" : "write") :
+			 !strcmp(step->name, SETUP_GONE) ? (undo ? "write" : "remove") : undo ? "put back" : "change", step->path);
+		break;
+	case SETUP_COMMAND:
+		snprintf(buf, size, "run %s%s%s", strrchr(step->path, '/') ? strrchr(step->path, '/') + 1 : step->path,
+			 *step->name ? " " : "", step->name);
+		break;
 	case SETUP_KINDS:
 		break;
 	}
 	return buf;
-}
-
-/* ---- lists of steps ---- */
-
-static char *text_copy(const char *text)
-{
-	return strdup(text ? text : "");
-}
-
-static void text_free(const char *text)
-{
-	free((char *)(uintptr_t)text);
-}
-
-int setup_step_add(struct setup_steps *steps, const struct setup_step *step, struct pvb_err *err)
-{
-	struct setup_step *more = realloc(steps->list, (steps->n + 1) * sizeof(*more)), *to;
-
-	if (!more)
-		return pvb_err_set(err, -ENOMEM, "out of memory");
-	steps->list = more;
-	to = &more[steps->n++];
-	*to = (struct setup_step){
-		.kind = step->kind, .vmid = step->vmid, .done = step->done,
-		.path = text_copy(step->path), .name = text_copy(step->name), .before = text_copy(step->before),
-		.after = text_copy(step->after), .why = text_copy(step->why),
-	};
-	if (to->path && to->name && to->before && to->after && to->why)
-		return 0;
-	return pvb_err_set(err, -ENOMEM, "out of memory");
-}
-
-void setup_steps_clear(struct setup_steps *steps)
-{
-	for (size_t i = 0; i < steps->n; i++) {
-		text_free(steps->list[i].path);
-		text_free(steps->list[i].name);
-		text_free(steps->list[i].before);
-		text_free(steps->list[i].after);
-		text_free(steps->list[i].why);
-	}
-	free(steps->list);
-	*steps = (struct setup_steps){ .n = 0 };
 }

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pvebind setup: the whole plan; done, and undone. */
+#include <stdio.h>
+#include <string.h>
+
+#include "hostplan.h"
+
+#define POINTS_MAX 8 /* as many as there are nouns, and the commands */
+
+/* ---- the plan ---- */
+
+static void host_plan(struct hostplan *h)
+{
+	/* To give devices back needs nothing else. */
+	if (!h->wish->unreserve) {
+		bootline_plan(h);
+		modulelist_plan(h);
+		initramfs_plan(h);
+	}
+	if (h->wish->reserve || h->wish->unreserve)
+		reserve_plan(h);
+	fights_plan(h);
+	plan_commands_add(h);
+}
+
+int setup_host_plan(struct front *front, const struct setup_wish *wish, struct setup_plan *plan, struct pvb_err *err)
+{
+	struct hostplan h = { .front = front, .ctx = front->ctx, .wish = wish, .plan = plan, .err = err };
+	int r;
+
+	*plan = (struct setup_plan){ .points = calloc(POINTS_MAX, sizeof(*plan->points)) };
+	if (!plan->points)
+		return pvb_err_set(err, -ENOMEM, "out of memory");
+	r = hostplan_look(&h);
+	if (r == 0) {
+		host_plan(&h);
+		r = plan->error;
+		if (r < 0)
+			pvb_err_set(err, r, "cannot make a plan: %s", strerror(-r));
+	}
+	hostplan_clear(&h);
+	return r;
+}
+
+void setup_plan_clear(struct setup_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		free(plan->points[i].have);
+		free(plan->points[i].want);
+		free(plan->points[i].why);
+		free(plan->points[i].refused);
+	}
+	for (size_t i = 0; i < plan->num_hints; i++)
+		free(plan->hints[i].text);
+	free(plan->points);
+	free(plan->hints);
+	setup_steps_clear(&plan->steps);
+	*plan = (struct setup_plan){ .n = 0 };
+}
+
+const char *setup_plan_refusal(const struct setup_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->points[i].refused)
+			return plan->points[i].refused;
+	return NULL;
+}
+
+bool setup_plan_reboot(const struct setup_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->points[i].reboot && plan->points[i].want)
+			return true;
+	return false;
+}
+
+/* ---- what was done ---- */
+
+/* The records of setup, in their order: malloced, as pvb_sysfs_list(). */
+static int records_list(struct pvb_ctx *ctx, char ***names, struct pvb_err *err)
+{
+	size_t kept = 0;
+	int r = setup_record_names(ctx, names);
+
+	if (r < 0)
+		return pvb_err_set(err, r, "cannot list /" SETUP_DIR_STATE ": %s", strerror(-r));
+	for (size_t i = 0; (*names)[i]; i++) {
+		if (!strncmp((*names)[i], SETUP_HOST_CHANGE, strlen(SETUP_HOST_CHANGE)))
+			(*names)[kept++] = (*names)[i];
+		else
+			free((*names)[i]);
+	}
+	(*names)[kept] = NULL;
+	return 0;
+}
+
+/* The next name: numbers of four digits keep the order of names that of time. */
+static int name_next(struct pvb_ctx *ctx, char name[PVB_NAME_MAX], struct pvb_err *err)
+{
+	_conf_strv_ char **names = NULL;
+	unsigned number = 0, one;
+	int r = records_list(ctx, &names, err);
+
+	for (size_t i = 0; r == 0 && names[i]; i++)
+		if (sscanf(names[i] + strlen(SETUP_HOST_CHANGE), "%u", &one) == 1 && one > number)
+			number = one;
+	if (r == 0 && number >= 9999)
+		return pvb_err_set(err, -E2BIG, "setup has changed this host 9999 times: 'pvebind setup --undo' first");
+	snprintf(name, PVB_NAME_MAX, SETUP_HOST_CHANGE "%04u", number + 1);
+	return r;
+}
+
+bool setup_plan_changes(const struct setup_plan *plan)
+{
+	for (size_t i = 0; i < plan->steps.n; i++)
+		if (plan->steps.list[i].kind != SETUP_COMMAND || plan->steps.list[i].runs)
+			return true;
+	return false;
+}
+
+int setup_host_apply(struct front *front, const struct setup_plan *plan, struct pvb_err *err)
+{
+	char name[PVB_NAME_MAX];
+	int r;
+
+	if (setup_plan_refusal(plan))
+		return pvb_err_set(err, -EINVAL, "%s", setup_plan_refusal(plan));
+	if (!setup_plan_changes(plan))
+		return 0;
+	r = name_next(front->ctx, name, err);
+	return r < 0 ? r : setup_change_apply(front->ctx, name, &plan->steps, err);
+}
+
+bool setup_host_unfinished(struct front *front)
+{
+	_conf_strv_ char **names = NULL;
+	struct pvb_err ignored;
+	bool unfinished = false;
+
+	if (records_list(front->ctx, &names, &ignored) < 0)
+		return false;
+	for (size_t i = 0; names[i]; i++) {
+		struct setup_record record;
+
+		unfinished |= setup_record_read(front->ctx, names[i], &record, &ignored) == 0 && !record.whole;
+		setup_record_clear(&record);
+	}
+	return unfinished;
+}
+
+/* ---- looking back ---- */
+
+static const char *step_text(const struct setup_step *step, bool after)
+{
+	return !strcmp(step->name, after ? SETUP_GONE : SETUP_NEW) ? NULL : after ? step->after : step->before;
+}
+
+static bool texts_same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static int text_keep(char **to, const char *text)
+{
+	free(*to);
+	*to = text ? strdup(text) : NULL;
+	return text && !*to ? -ENOMEM : 0;
+}
+
+static struct setup_undo *undo_find(struct setup_undos *undos, const char *path)
+{
+	for (size_t i = 0; i < undos->n; i++)
+		if (!strcmp(undos->list[i].path, path))
+			return &undos->list[i];
+	return NULL;
+}
+
+static int undo_add(struct setup_undos *undos, const struct setup_step *step)
+{
+	struct setup_undo *more = reallocarray(undos->list, undos->n + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	undos->list = more;
+	more += undos->n;
+	*more = (struct setup_undo){ .path = strdup(step->path) };
+	undos->n += more->path != NULL;
+	return more->path ? text_keep(&more->before, step_text(step, false)) : -ENOMEM;
+}
+
+/* Each change begins where the one before ended, or somebody was there in between. */
+static int undo_see(struct setup_undos *undos, const struct setup_step *step)
+{
+	struct setup_undo *undo = undo_find(undos, step->path);
+	int r = 0;
+
+	if (undo)
+		undo->edited |= !texts_same(undo->after, step_text(step, false));
+	else
+		r = undo_add(undos, step);
+	undo = r < 0 ? NULL : undo_find(undos, step->path);
+	return undo ? text_keep(&undo->after, step_text(step, true)) : r;
+}
+
+static int record_see(struct front *front, const char *name, struct setup_undos *undos, struct pvb_err *err)
+{
+	struct setup_record record;
+	int r = setup_record_read(front->ctx, name, &record, err);
+
+	for (size_t i = 0; r == 0 && i < record.steps.n; i++) {
+		undos->any |= record.steps.list[i].done;
+		if (record.steps.list[i].done && record.steps.list[i].kind == SETUP_FILE)
+			r = undo_see(undos, &record.steps.list[i]);
+		if (r < 0)
+			pvb_err_set(err, r, "out of memory");
+	}
+	setup_record_clear(&record);
+	return r;
+}
+
+int setup_host_look_back(struct front *front, struct setup_undos *undos, struct pvb_err *err)
+{
+	_conf_strv_ char **names = NULL;
+	size_t size;
+	int r;
+
+	*undos = (struct setup_undos){ .n = 0 };
+	r = records_list(front->ctx, &names, err);
+	for (size_t i = 0; r == 0 && names[i]; i++)
+		r = record_see(front, names[i], undos, err);
+	for (size_t i = 0; r == 0 && i < undos->n; i++) {
+		struct setup_undo *undo = &undos->list[i];
+
+		r = setup_text_read(front->ctx, undo->path, &undo->now, &size, err);
+		/* As before: somebody has taken it back by hand, which is well. */
+		undo->edited = !texts_same(undo->now, undo->before) && (undo->edited || !texts_same(undo->now, undo->after));
+		undos->edited |= undo->edited;
+	}
+	return r;
+}
+
+void setup_undos_clear(struct setup_undos *undos)
+{
+	for (size_t i = 0; i < undos->n; i++) {
+		free(undos->list[i].path);
+		free(undos->list[i].before);
+		free(undos->list[i].after);
+		free(undos->list[i].now);
+	}
+	free(undos->list);
+	*undos = (struct setup_undos){ .n = 0 };
+}
+
+int setup_host_undo(struct front *front, bool keep_edited, struct pvb_err *err)
+{
+	struct setup_undos undos;
+	int r = setup_host_look_back(front, &undos, err);
+
+	if (r == 0 && undos.edited && !keep_edited)
+		r = pvb_err_set(err, -ESTALE,
+				"files were edited since: make them by hand as they are to be, then 'pvebind setup --undo --keep-edited' undoes the rest and leaves those as they are");
+	setup_undos_clear(&undos);
+	return r < 0 ? r : setup_changes_undo(front->ctx, SETUP_HOST_CHANGE, err);
+}

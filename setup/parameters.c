@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which kernel parameters this host lacks, and which it has too many. */
+#include <stdio.h>
+#include <string.h>
+
+#include "../conf/parameter.h"
+#include "hostplan.h"
+
+/* What the file that counts says, in a line. */
+struct asked {
+	struct hostplan *h;
+	struct setup_point *point;
+	struct word_changes *changes;
+	char *line; /* malloced */
+};
+
+static void change_add(struct asked *a, enum word_act act, const char *word, const char *why)
+{
+	if (!words_add(a->changes, act, word, strlen(word), why))
+		plan_refuse(a->h->plan, a->point, "there are too many words to change: tidy %s first", a->h->loader.file);
+}
+
+static char *words_join(const struct configured *configured)
+{
+	char *line = NULL;
+	size_t size;
+	FILE *out = open_memstream(&line, &size);
+
+	for (size_t i = 0; out && i < configured->n; i++)
+		fprintf(out, "%s%s", i ? " " : "", configured->words[i].text);
+	if (!out || fclose(out) == 0)
+		return line;
+	free(line);
+	return NULL;
+}
+
+/* ---- the IOMMU ---- */
+
+/* Intel's integrated graphics, which some kernels leave out of the IOMMU. */
+static bool graphics_wanted(const struct hostplan *h)
+{
+	for (size_t i = 0; h->snapshot && i < pvb_snapshot_count(h->snapshot); i++) {
+		const struct pvb_function *fn = pvb_snapshot_get(h->snapshot, i);
+
+		if (fn->vendor == 0x8086 && fn->class_code >> 16 == 0x03 && fn->addr.bus == 0 && fn->addr.dev == 2)
+			return hostplan_wanted(h, fn);
+	}
+	return false;
+}
+
+/* Proxmox VE's kernels have it on by default from 6.8 on (its admin guide, "PCI(e) Passthrough"). */
+static bool release_has_default(const char *release)
+{
+	unsigned major = 0, minor = 0;
+
+	return strstr(release, "-pve") && sscanf(release, "%u.%u", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 8));
+}
+
+/* Whether this kernel has Intel's IOMMU off without being told. One of which that cannot be seen has: it does no harm. */
+static bool kernel_needs(const struct hostplan *h, const struct kernel *kernel)
+{
+	int on = platform_kernel_built(h->ctx, kernel->release, "CONFIG_INTEL_IOMMU_DEFAULT_ON");
+	int partly = platform_kernel_built(h->ctx, kernel->release, "CONFIG_INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF");
+
+	if (on == 1 || (on < 0 && release_has_default(kernel->release)))
+		return false;
+	if (partly == 1)
+		return graphics_wanted(h);
+	return on == 0 || kernel != &h->kernels.running || platform_groups(h->ctx) <= 0 || !h->cmdline ||
+	       parameter_switch(h->cmdline, "intel_iommu") == 1;
+}
+
+static void intel_find(struct asked *a)
+{
+	struct kernel *kernel;
+	bool needs = false;
+
+	if (parameter_switch(a->line, "intel_iommu") == 1)
+		return;
+	for (size_t i = 0; (kernel = kernels_get(&a->h->kernels, i)); i++)
+		needs |= kernel_needs(a->h, kernel);
+	if (parameter_switch(a->line, "intel_iommu") == 0)
+		change_add(a, WORD_DROP, "intel_iommu=off", "it switches the IOMMU off");
+	/* Together with other options it cannot be taken out as a word: what comes later counts. */
+	if (needs || !kernels_get(&a->h->kernels, 0) ||
+	    (parameter_switch(a->line, "intel_iommu") == 0 && !parameter_has(a->line, "intel_iommu=off", 15)))
+		change_add(a, WORD_ADD, "intel_iommu=on", "without it this kernel leaves Intel's IOMMU off");
+}
+
+/* AMD's is on by default, and no "on" is known (drivers/iommu/amd/init.c). */
+static void amd_find(struct asked *a)
+{
+	if (parameter_option(a->line, "amd_iommu", "off"))
+		change_add(a, WORD_DROP, "amd_iommu=off", "it switches the IOMMU off");
+}
+
+static bool passthrough_built(const struct hostplan *h)
+{
+	struct hostplan *looked = (struct hostplan *)(uintptr_t)h;
+	struct kernel *kernel;
+	size_t n = 0;
+
+	for (; (kernel = kernels_get(&looked->kernels, n)); n++)
+		if (platform_kernel_built(h->ctx, kernel->release, "CONFIG_IOMMU_DEFAULT_PASSTHROUGH") != 1)
+			return false;
+	return n > 0;
+}
+
+static void iommu_find(struct asked *a)
+{
+	if (a->h->cpu.vendor == PLATFORM_OTHER)
+		return;
+	if (parameter_option(a->line, "iommu", "off"))
+		change_add(a, WORD_DROP, "iommu=off", "it switches the IOMMU off");
+	if (a->h->cpu.vendor == PLATFORM_INTEL)
+		intel_find(a);
+	else
+		amd_find(a);
+	if (!parameter_option(a->line, "iommu", "pt") && !parameter_has(a->line, "iommu.passthrough=1", 19) && !passthrough_built(a->h))
+		change_add(a, WORD_ADD, "iommu=pt", "the host's own disks and network go past the IOMMU, which costs them time otherwise");
+}
+
+/* ---- the frame buffer ---- */
+
+static const char *const rescue_words[] = { "nofb", "nomodeset", "video=efifb:off", "video=simplefb:off", "initcall_blacklist=sysfb_init" };
+
+static void rescue_find(struct asked *a)
+{
+	for (size_t i = 0; i < sizeof(rescue_words) / sizeof(*rescue_words); i++)
+		change_add(a, WORD_ADD, rescue_words[i], "last resort: the host is to leave the card's frame buffer alone");
+}
+
+/* ---- left over ---- */
+
+/* Why the word is obsolete; NULL: it is not. */
+static const char *obsolete_why(const struct asked *a, const char *word)
+{
+	enum platform_vendor vendor = a->h->cpu.vendor;
+
+	if (!strcmp(word, "amd_iommu=on"))
+		return "it is no option that the kernel knows, AMD's IOMMU is on by default";
+	if (!strcmp(word, "intel_iommu=on") && vendor == PLATFORM_AMD)
+		return "this host's processor is AMD's";
+	for (size_t i = 0; !a->h->wish->rescue && i < sizeof(rescue_words) / sizeof(*rescue_words); i++)
+		if (!strcmp(word, rescue_words[i]))
+			return "a last resort of old kernels, which can keep the host's console away for good: from Linux 6.0 on vfio-pci sends the firmware's frame buffer away itself";
+	return NULL;
+}
+
+/* Of these, one of two that are alike counts for nothing; of others (console=, earlyprintk) order may matter. */
+static bool doubling_matters(const char *word)
+{
+	static const char *const names[] = { "intel_iommu=", "amd_iommu=", "iommu=", "vfio", "video=", "pcie_acs_override=", "quiet" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strncmp(word, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
+static bool stands_again(const struct configured *configured, size_t i)
+{
+	for (size_t j = i + 1; j < configured->n; j++)
+		if (!strcmp(configured->words[j].text, configured->words[i].text))
+			return true;
+	return false;
+}
+
+static void left_over(struct asked *a, const struct configured_word *word, enum word_act act, const char *why)
+{
+	if (a->h->wish->clean)
+		change_add(a, act, word->text, why);
+	else
+		plan_hint(a->h->plan, SETUP_HINT_OBSOLETE, word->place, "%s: %s", word->text, why);
+}
+
+static void obsolete_find(struct asked *a)
+{
+	const struct configured *counts = &a->h->loader.counts;
+
+	for (size_t i = 0; i < counts->n; i++) {
+		const char *why = obsolete_why(a, counts->words[i].text);
+
+		if (stands_again(counts, i)) {
+			if (doubling_matters(counts->words[i].text))
+				left_over(a, &counts->words[i], WORD_ONCE, "it stands there twice");
+			continue;
+		}
+		if (why)
+			left_over(a, &counts->words[i], WORD_DROP, why);
+	}
+}
+
+bool parameters_find(struct hostplan *h, struct setup_point *point, struct word_changes *changes)
+{
+	struct asked a = { .h = h, .point = point, .changes = changes, .line = words_join(&h->loader.counts) };
+
+	if (!a.line) {
+		h->plan->error = -ENOMEM;
+		return false;
+	}
+	iommu_find(&a);
+	if (h->wish->rescue && rescue_allowed(h, point))
+		rescue_find(&a);
+	obsolete_find(&a);
+	free(a.line);
+	return !point->refused;
+}

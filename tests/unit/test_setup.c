@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pvebind setup on the hosts that people have: planned, done, done again, undone to the byte. */
+#include "setuprun.h"
+
+static struct machine *m;
+
+static int teardown(void **state)
+{
+	(void)state;
+	machine_free(m, false);
+	m = NULL;
+	return 0;
+}
+
+#define VFIO "vfio\nvfio_iommu_type1\nvfio_pci"
+
+static char *file_get(const char *path)
+{
+	return strdup(ft_exists(m->t, path) ? ft_read(m->t, path) : "");
+}
+
+/* The difference that was shown is diff's own. */
+static void diff_judge(const char *path, const char *plan)
+{
+	const char *shown;
+
+	shell("cd %s && diff -u --label a/%s --label b/%s run/before %s", m->t->path, path, path, path);
+	shown = strstr(plan, ran.out);
+	if (!shown || !*ran.out)
+		fail_msg("%s is not shown as diff has it:\n%s\nbut:\n%s", path, ran.out, plan);
+}
+
+/* Planned: nothing changes. Done; done again: nothing changes. Undone: as before. The file counted has this then. */
+static void round_trip(const char *args, const char *path, const char *expected)
+{
+	char *before = world(m, NOTHING), *done, text[128], *old = file_get(path), *plan;
+	bool nothing;
+
+	snprintf(text, sizeof(text), "%s", args);
+	runs(m, text, 0);
+	plan = strdup(ran.out);
+	same(m, before, NOTHING, "plan");
+	shell("cp %s/%s %s/run/before 2>/dev/null", m->t->path, path, m->t->path);
+	snprintf(text, sizeof(text), "--apply --yes %s", args);
+	runs(m, text, 0);
+	nothing = strstr(ran.out, "nothing to do");
+	if (expected && strcmp(ft_read(m->t, path), expected) != 0)
+		fail_msg("%s is: %s", path, ft_read(m->t, path));
+	/* (One that a link leads to is shown by the link's name.) */
+	if (expected && strcmp(expected, old) && *old && !strchr(old, '\r') && strstr(plan, path))
+		diff_judge(path, plan);
+	done = world(m, NOTHING);
+	runs(m, text, 0);
+	has("nothing to do");
+	same(m, done, NOTHING, "again");
+	runs(m, "--undo --dry-run", 0);
+	same(m, done, NOTHING, "undo --dry-run");
+	runs(m, "--undo", 0);
+	has(nothing ? "nothing to undo" : "the host is as it was before");
+	same(m, before, NOTHING, "undo");
+	runs(m, "--undo", 0);
+	has("nothing to undo");
+	free(before);
+	free(done);
+	free(old);
+	free(plan);
+}
+
+/* ---- boot loaders ---------------------------------------------------------------------- */
+
+#define GRUB_HEAD "# If you change this file, run 'update-grub' afterwards to update\n# /boot/grub/grub.cfg.\n\nGRUB_DEFAULT=0\nGRUB_TIMEOUT=5\n" \
+	"GRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`\n"
+#define GRUB_TAIL "GRUB_CMDLINE_LINUX=\"\""
+
+static void grub_set(const char *line)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), GRUB_HEAD "%s\n" GRUB_TAIL "\n", line);
+	ft_write(m->t, GRUB, text);
+}
+
+static void grub_trip(const char *args, const char *line, const char *expected)
+{
+	char text[1024];
+
+	grub_set(line);
+	snprintf(text, sizeof(text), GRUB_HEAD "%s\n" GRUB_TAIL, expected);
+	round_trip(args, GRUB, text);
+}
+
+/* A kernel that has Intel's IOMMU off by default. */
+static void intel_old(void)
+{
+	m = machine_begin("intel-desktop");
+	replace(m, "proc/cmdline", " intel_iommu=on iommu=pt", "");
+	shell("sed -i 's/CONFIG_INTEL_IOMMU_DEFAULT_ON=y/# CONFIG_INTEL_IOMMU_DEFAULT_ON is not set/' %s/boot/config-*; grep -c INTEL_IOMMU_DEFAULT_ON %s/boot/config-*", m->t->path, m->t->path);
+	assert_int_equal(ran.status, 0);
+}
+
+static void grub_on_lvm(void **state)
+{
+	(void)state;
+	intel_old();
+	grub_trip("", GRUB_LINE "\"quiet\"", GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
+	grub_set(GRUB_LINE "\"quiet\"");
+	runs(m, "", 0);
+	has("GRUB booted this host, so /etc/default/grub counts: quiet");
+	has("add intel_iommu=on; add iommu=pt");
+	has("intel_iommu=on: without it this kernel leaves Intel's IOMMU off");
+	has("reboot   needed");
+	has("update-grub: boot entries are made of /etc/default/grub");
+	has("-" GRUB_LINE "\"quiet\"\n+" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\n");
+	has("+++ b/etc/modules-load.d/pvebind.conf");
+	has("--apply does this, --undo takes it back");
+	runs(m, "--apply --yes", 0);
+	has("is not the running system: update-grub");
+	file_has(MODULES, VFIO);
+}
+
+static void quotes_and_comments_stay(void **state)
+{
+	(void)state;
+	intel_old();
+	grub_trip("", GRUB_LINE "'quiet splash'   # mine", GRUB_LINE "'quiet splash intel_iommu=on iommu=pt'   # mine");
+	grub_trip("", GRUB_LINE, GRUB_LINE "\"intel_iommu=on iommu=pt\"");
+	grub_trip("", GRUB_LINE "quiet", GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
+	grub_trip("", GRUB_LINE "\"\"", GRUB_LINE "\"intel_iommu=on iommu=pt\"");
+	grub_trip("", "  " GRUB_LINE "\" quiet  x=1 \"", "  " GRUB_LINE "\" quiet  x=1 intel_iommu=on iommu=pt\"");
+	ft_write(m->t, GRUB, "#" GRUB_LINE "\"no\"\n" GRUB_TAIL "\n");
+	round_trip("", GRUB, "#" GRUB_LINE "\"no\"\n" GRUB_TAIL "\n" GRUB_LINE "\"intel_iommu=on iommu=pt\"");
+}
+
+static void only_what_lacks(void **state)
+{
+	(void)state;
+	intel_old();
+	grub_trip("", GRUB_LINE "\"quiet iommu=pt\"", GRUB_LINE "\"quiet iommu=pt intel_iommu=on\"");
+	grub_trip("", GRUB_LINE "\"quiet intel_iommu=off\"", GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
+	grub_trip("", GRUB_LINE "\"intel_iommu=off,sm_on iommu=pt\"", GRUB_LINE "\"intel_iommu=off,sm_on iommu=pt intel_iommu=on\"");
+	grub_trip("", GRUB_LINE "\"iommu=off quiet intel_iommu=sm_on,on\"", GRUB_LINE "\"quiet intel_iommu=sm_on,on iommu=pt\"");
+	grub_trip("", GRUB_LINE "\"intel_iommu=on iommu.passthrough=1\"", GRUB_LINE "\"intel_iommu=on iommu.passthrough=1\"");
+}
+
+/* A kernel that has it on needs nothing. */
+static void a_kernel_with_the_default(void **state)
+{
+	(void)state;
+	m = machine_begin("intel-desktop");
+	shell("echo CONFIG_INTEL_IOMMU_DEFAULT_ON=y >>%s/boot/config-6.8.12-4-pve", m->t->path);
+	grub_trip("", GRUB_LINE "\"quiet\"", GRUB_LINE "\"quiet iommu=pt\"");
+	shell("echo CONFIG_IOMMU_DEFAULT_PASSTHROUGH=y >>%s/boot/config-6.8.12-4-pve", m->t->path);
+	grub_trip("", GRUB_LINE "\"quiet\"", GRUB_LINE "\"quiet\"");
+	/* The one that boots next may be another. */
+	shell("cd %s && mkdir lib/modules/6.9.1 && touch lib/modules/6.9.1/modules.dep && echo CONFIG_X=y >boot/config-6.9.1", m->t->path);
+	grub_trip("", GRUB_LINE "\"quiet\"", GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
+}
+
+/* What is set there last is where it counts. */
+static void grub_with_drop_ins(void **state)
+{
+	(void)state;
+	intel_old();
+	grub_set(GRUB_LINE "\"quiet\"");
+	ft_write(m->t, "etc/default/grub.d/a.cfg", "GRUB_TIMEOUT=1\n");
+	ft_write(m->t, "etc/default/grub.d/b.cfg", "# ours\n" GRUB_LINE "\"splash\"\n");
+	ft_write(m->t, "etc/default/grub.d/c.cfg", "GRUB_CMDLINE_LINUX_DEFAULT+=\" iommu=pt\"\n");
+	round_trip("", "etc/default/grub.d/b.cfg", "# ours\n" GRUB_LINE "\"splash intel_iommu=on\"");
+	ft_write(m->t, "etc/default/grub.d/b.cfg", GRUB_LINE "\"$GRUB_CMDLINE_LINUX_DEFAULT splash\"\n");
+	round_trip("", "etc/default/grub.d/b.cfg", GRUB_LINE "\"$GRUB_CMDLINE_LINUX_DEFAULT splash intel_iommu=on\"");
+	ft_remove(m->t, "etc/default/grub.d/b.cfg");
+	round_trip("", "etc/default/grub.d/c.cfg", "GRUB_CMDLINE_LINUX_DEFAULT+=\" iommu=pt\"");
+	runs(m, "", 0);
+	has("--- a/etc/default/grub\n");
+}
+
+static void systemd_boot_on_zfs(void **state)
+{
+	(void)state;
+	m = machine_begin("amd-desktop");
+	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs amd_iommu=on iommu=pt");
+	has("nothing to undo");
+	ft_write(m->t, KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs\n");
+	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs iommu=pt");
+	runs(m, "", 0);
+	has("/etc/kernel/cmdline counts: root=ZFS=rpool/ROOT/pve-1 boot=zfs");
+	has("proxmox-boot-tool refresh: kernels, initramfs and boot entries are read from the EFI partitions");
+	hasnt("update-grub");
+	/* Without an end, with one of Windows, with blanks. */
+	ft_write(m->t, KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs");
+	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs iommu=pt");
+	ft_write(m->t, KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs\r\n");
+	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs iommu=pt\r");
+	ft_write(m->t, KERNEL, " root=ZFS=rpool/ROOT/pve-1  boot=zfs amd_iommu=off \n\n");
+	round_trip("", KERNEL, " root=ZFS=rpool/ROOT/pve-1  boot=zfs iommu=pt\n");
+}
+
+/* Both loaders' files are there: the one that booted counts, the other stays. */
+static void both_present(void **state)
+{
+	(void)state;
+	m = machine_begin("amd-desktop");
+	ft_write(m->t, KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs\n");
+	ft_write(m->t, GRUB, GRUB_LINE "\"quiet\"\n");
+	round_trip("", GRUB, GRUB_LINE "\"quiet\"");
+	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs iommu=pt");
+	/* GRUB booted, kept by proxmox-boot-tool. */
+	shell("rm %s/sys/firmware/efi/efivars/Loader*", m->t->path);
+	ft_write(m->t, "proc/cmdline", "BOOT_IMAGE=/vmlinuz-6.14.11-4-pve root=ZFS=/ROOT/pve-1 ro root=ZFS=rpool/ROOT/pve-1 boot=zfs quiet\n");
+	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs");
+	round_trip("", GRUB, GRUB_LINE "\"quiet iommu=pt\"");
+	runs(m, "", 0);
+	has("proxmox-boot-tool refresh");
+}
+
+static void refuses(const char *args, const char *text)
+{
+	char *before = world(m, NOTHING), apply[128];
+
+	runs(m, args, 1);
+	has(text);
+	snprintf(apply, sizeof(apply), "--apply --yes %s", args);
+	runs(m, apply, 1);
+	has("nothing was done: ");
+	has(text);
+	same(m, before, NOTHING, "refused");
+	free(before);
+}
+
+static void in_doubt_nothing_is_done(void **state)
+{
+	(void)state;
+	m = machine_begin("amd-desktop");
+	ft_write(m->t, GRUB, GRUB_LINE "\"quiet\"\n");
+	shell("rm %s/sys/firmware/efi/efivars/Loader*", m->t->path);
+	ft_write(m->t, "proc/cmdline", "root=ZFS=rpool/ROOT/pve-1 boot=zfs\n");
+	refuses("", "one cannot see which boot loader booted this host");
+	ft_write(m->t, "proc/cmdline", "initrd=\\EFI\\proxmox\\x root=ZFS=rpool/ROOT/pve-1 boot=zfs\n");
+	ft_write(m->t, KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs\niommu=pt\n");
+	refuses("", "/etc/kernel/cmdline:2: the file has 2 lines, of which only the first counts");
+	ft_write(m->t, KERNEL, "\nroot=ZFS=rpool/ROOT/pve-1 boot=zfs\n");
+	refuses("", "/etc/kernel/cmdline:1: the first line has no root=");
+	ft_write(m->t, KERNEL, "quiet\n");
+	refuses("", "/etc/kernel/cmdline:1: the first line has no root=");
+	ft_remove(m->t, KERNEL);
+	refuses("", "/etc/kernel/cmdline cannot be read: No such file or directory");
+	ft_remove(m->t, "etc/kernel/proxmox-boot-uuids");
+	refuses("", "the kernel's EFI stub booted this host, of which pvebind does not know");
+}
+
+static void lines_that_cannot_be_parsed(void **state)
+{
+	static const char *const lines[][2] = {
+		{ GRUB_LINE "\"quiet \\\nsplash\"", "its value does not end in the same line" },
+		{ GRUB_LINE "\"quiet\nsplash\"", "its value does not end in the same line" },
+		{ GRUB_LINE "\"quiet\"\" splash\"", "more than a comment follows its value" },
+		{ GRUB_LINE "quiet\" splash\"", "more than a comment follows its value" },
+		{ GRUB_LINE "\"quiet x=\\\"a\\\"\"", "its value has a backslash" },
+		{ "GRUB_TIMEOUT=3 " GRUB_LINE "\"quiet\"", "it does not begin with" },
+		{ "export " GRUB_LINE "\"quiet\"", "it does not begin with" },
+		{ GRUB_LINE "\"quiet\"; true", "more than a comment follows its value" },
+		{ "if [ -e /x ]; then " GRUB_LINE "\"quiet\"; fi", "what it comes to is for a shell to tell" },
+		{ GRUB_LINE "\"$(cat /x)\"", "what it comes to is for a shell to tell" },
+		{ GRUB_LINE "\"`cat /x`\"", "what it comes to is for a shell to tell" },
+		{ "[ -e /x ] && " GRUB_LINE "\"quiet\"", "what it comes to is for a shell to tell" },
+	};
+
+	(void)state;
+	intel_old();
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		grub_set(lines[i][0]);
+		refuses("", lines[i][1]);
+		refuses("", "/etc/default/grub:7");
+	}
+	grub_set(GRUB_LINE "\"quiet\"");
+	replace(m, GRUB, "GRUB_CMDLINE_LINUX=\"\"", "GRUB_CMDLINE_LINUX=\"iommu=off\"");
+	refuses("", "/etc/default/grub:8: iommu=off stands where pvebind changes nothing: take it out by hand");
+}
+
+/* ---- a mess ------------------------------------------------------------------------------- */
+
+static void a_mess_is_kept_as_it_is(void **state)
+{
+	(void)state;
+	intel_old();
+	/* Windows line ends. */
+	ft_write(m->t, GRUB, "# mine\r\n" GRUB_LINE "\"quiet\"\r\nGRUB_TIMEOUT=5\r\n");
+	round_trip("", GRUB, "# mine\r\n" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\r\nGRUB_TIMEOUT=5\r");
+	/* No newline at the end; bytes that are no UTF-8. */
+	ft_write(m->t, GRUB, "# Gr\xfc\xdf" "e\n" GRUB_LINE "\"quiet\"");
+	round_trip("", GRUB, "# Gr\xfc\xdf" "e\n" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
+	ft_write(m->t, GRUB, "GRUB_TIMEOUT=5");
+	round_trip("", GRUB, "GRUB_TIMEOUT=5\n" GRUB_LINE "\"intel_iommu=on iommu=pt\"");
+	ft_write(m->t, GRUB, "");
+	round_trip("", GRUB, GRUB_LINE "\"intel_iommu=on iommu=pt\"");
+	/* Set twice: the last counts. */
+	ft_write(m->t, GRUB, GRUB_LINE "\"one\"\n\n" GRUB_LINE "\"two\"\n");
+	round_trip("", GRUB, GRUB_LINE "\"one\"\n\n" GRUB_LINE "\"two intel_iommu=on iommu=pt\"");
+}
+
+static void doubled_and_left_over(void **state)
+{
+	(void)state;
+	intel_old();
+	initramfs_made(m);
+	ft_write(m->t, "etc/modules", "# mine\nvfio\nvfio_iommu_type1\nvfio_pci\nvfio_virqfd\nloop\n");
+	ft_mkdir(m->t, "etc/initramfs-tools");
+	ft_write(m->t, "etc/initramfs-tools/modules", "vfio_virqfd\nvfio-pci");
+	grub_trip("", GRUB_LINE "\"quiet quiet iommu=pt amd_iommu=on intel_iommu=on iommu=pt video=efifb:off\"",
+		  GRUB_LINE "\"quiet quiet iommu=pt amd_iommu=on intel_iommu=on iommu=pt video=efifb:off\"");
+	runs(m, "", 0);
+	has("Nothing to do");
+	has("/etc/default/grub:7: iommu=pt: it stands there twice");
+	has("amd_iommu=on: it is no option that the kernel knows");
+	has("video=efifb:off: a last resort of old kernels");
+	has("/etc/modules:5: vfio_virqfd: there is no such module since Linux 6.2");
+	has("/etc/initramfs-tools/modules:1: vfio_virqfd");
+	grub_trip("--clean", GRUB_LINE "\"quiet quiet iommu=pt amd_iommu=on intel_iommu=on iommu=pt video=efifb:off\"",
+		  GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
+	round_trip("--clean", "etc/modules", "# mine\nvfio\nvfio_iommu_type1\nvfio_pci\nloop");
+	round_trip("--clean", "etc/initramfs-tools/modules", "vfio-pci");
+	runs(m, "--clean", 0);
+	has("update-initramfs -u -k all");
+	has("update-grub");
+}
+
+static void order_of_options_stays(void **state)
+{
+	(void)state;
+	intel_old();
+	/* The last counts: of what is doubled, that one stays. */
+	grub_trip("--clean", GRUB_LINE "\"intel_iommu=on intel_iommu=sm_off intel_iommu=on iommu=pt\"",
+		  GRUB_LINE "\"intel_iommu=sm_off intel_iommu=on iommu=pt\"");
+	grub_trip("--clean", GRUB_LINE "\"console=tty0 console=ttyS0 console=tty0 intel_iommu=on iommu=pt\"",
+		  GRUB_LINE "\"console=tty0 console=ttyS0 console=tty0 intel_iommu=on iommu=pt\"");
+}
+
+static void modules_as_people_have_them(void **state)
+{
+	(void)state;
+	m = machine_begin("intel-desktop");
+	ft_write(m->t, "etc/modules", "vfio\n  vfio_pci # mine");
+	round_trip("", MODULES, "# Passing PCI devices to VMs. By 'pvebind setup'; 'pvebind setup --undo' takes it back.\nvfio_iommu_type1");
+	ft_write(m->t, "etc/modules-load.d/other.conf", "vfio-iommu-type1\n");
+	round_trip("", MODULES, NULL);
+	runs(m, "", 0);
+	has("Nothing to do");
+	/* Ours, with something of somebody's. */
+	ft_remove(m->t, "etc/modules-load.d/other.conf");
+	ft_write(m->t, MODULES, "loop");
+	round_trip("", MODULES, "loop\nvfio_iommu_type1");
+}
+
+/* Told, as it is not the running system's; and told again, as nothing has come of it. */
+static void an_initramfs_that_is_older(void **state)
+{
+	char *before;
+
+	(void)state;
+	m = machine_begin("intel-desktop");
+	runs(m, "--apply --yes", 0);
+	ft_write(m->t, "etc/modprobe.d/mine.conf", "options kvm ignore_msrs=1\n");
+	before = world(m, NOTHING);
+	runs(m, "", 0);
+	has("/etc/modprobe.d/mine.conf was changed since /boot/initrd.img-6.8.12-4-pve was made");
+	has("update-initramfs -u -k all");
+	for (int i = 0; i < 2; i++) {
+		runs(m, "--apply --yes", 0);
+		has("nothing to do here: the commands are for the running system alone");
+		same(m, before, NOTHING, "told");
+	}
+	initramfs_made(m);
+	runs(m, "", 0);
+	has("Nothing to do.");
+	free(before);
+}
+
+static void what_may_not_be_written(void **state)
+{
+	(void)state;
+	intel_old();
+	grub_set(GRUB_LINE "\"quiet\"");
+	shell("chmod 444 %s/" GRUB, m->t->path);
+	refuses("", "/etc/default/grub is read-only, so somebody wants it to stay as it is: chmod u+w /etc/default/grub");
+	shell("chmod 640 %s/" GRUB, m->t->path);
+	round_trip("", GRUB, NULL);
+	/* A link within /etc is followed, and stays one. */
+	shell("cd %s/etc && mkdir mine && mv default/grub mine/grub && ln -s ../mine/grub default/grub", m->t->path);
+	grub_set(GRUB_LINE "\"quiet\"");
+	round_trip("", "etc/mine/grub", GRUB_HEAD GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\n" GRUB_TAIL);
+	shell("cd %s && mkdir -p root && mv etc/mine/grub root/grub && ln -sf /root/grub etc/default/grub", m->t->path);
+	refuses("", "/etc/default/grub is a link to /root/grub, which may belong to more than this host");
+	shell("cd %s && mv root/grub etc/pve/grub && ln -sf ../pve/grub etc/default/grub", m->t->path);
+	refuses("", "/etc/default/grub is a link to /etc/pve/grub");
+	shell("cd %s && mv etc/pve/grub etc/mine/grub && ln -sf ../../../../../../etc/mine/grub etc/default/grub", m->t->path);
+	round_trip("", "etc/mine/grub", GRUB_HEAD GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\n" GRUB_TAIL);
+	shell("cd %s && rm etc/default/grub && cp etc/mine/grub etc/default/grub && printf 'x\\0y\\n' >>etc/default/grub", m->t->path);
+	refuses("", "/etc/default/grub has a NUL byte");
+}
+
+/* ---- asked for ------------------------------------------------------------------------------ */
+
+static void options_that_go_together(void **state)
+{
+	static const char *const wrong[][2] = {
+		{ "--undo --apply", "--undo undoes all that pvebind setup did" }, { "--undo --clean", "--undo undoes all" },
+		{ "--keep-edited", "--keep-edited goes with --undo" }, { "--reserve --unreserve 01:00", "one at a time" },
+		{ "--disable-vga", "--disable-vga goes with --reserve" }, { "01:00", "what is to be done with that device?" },
+		{ "--unreserve --clean", "--unreserve stands alone" }, { "--apply --yes --json", "--json of pvebind setup goes with --dry-run" },
+		{ "nonsense", "nonsense" }, { "--reserve 01:0x", "is neither a PCI address" }, { "--undo --dry-run --json", "--json shows the plan" },
+	};
+
+	(void)state;
+	intel_old();
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		runs(m, wrong[i][0], 2);
+		has(wrong[i][1]);
+	}
+	grub_set(GRUB_LINE "\"quiet\"");
+	runs(m, "--apply", 1);
+	has("there is no terminal to ask on, so say --yes as well");
+	file_has(GRUB, GRUB_LINE "\"quiet\"\n");
+	runs(m, "--apply --dry-run", 0);
+	has("Nothing is changed yet");
+	file_has(GRUB, GRUB_LINE "\"quiet\"\n");
+}
+
+/* A terminal is asked once. */
+static void a_terminal_is_asked(void **state)
+{
+	(void)state;
+	intel_old();
+	grub_set(GRUB_LINE "\"quiet\"");
+	shell("command -v script >/dev/null || exit 0; echo n | script -qec '%s --root %s setup --apply' /dev/null", binary(), m->t->path);
+	has("Do this? [y/N]");
+	has("nothing was done");
+	file_has(GRUB, GRUB_LINE "\"quiet\"\n");
+	shell("echo y | script -qec '%s --root %s setup --apply' /dev/null", binary(), m->t->path);
+	file_has(GRUB, "intel_iommu=on");
+}
+
+static void as_json(void **state)
+{
+	(void)state;
+	intel_old();
+	grub_set(GRUB_LINE "\"quiet amd_iommu=on\"");
+	shell("%s --root %s setup --json | perl -MJSON::PP -0777 -ne '$p = decode_json($_); printf \"%%s|%%s|%%s|%%s|%%s|%%s|%%s\", $p->{points}[0]{name}, "
+	      "$p->{points}[0]{want}, $p->{points}[0]{reboot}, $p->{files}[0]{path}, $p->{commands}[0], $p->{hints}[0]{kind}, $p->{reboot}'",
+	      binary(), m->t->path);
+	assert_string_equal(ran.out, "kernel-cmdline|add intel_iommu=on; add iommu=pt|1|/etc/default/grub|update-grub|obsolete|1");
+}
+
+/* ---- edited since ---------------------------------------------------------------------------- */
+
+static void edited_since_is_not_overwritten(void **state)
+{
+	char *edited, *before;
+
+	(void)state;
+	intel_old();
+	grub_set(GRUB_LINE "\"quiet\"");
+	before = world(m, NOTHING);
+	runs(m, "--apply --yes", 0);
+	shell("ls %s/var/lib/pvebind", m->t->path);
+	has("setup-0001.etc-default-grub.before\nsetup-0001.json");
+	shell("cat %s/var/lib/pvebind/setup-0001.etc-default-grub.before; stat -c %%a %s/var/lib/pvebind/setup-0001*", m->t->path, m->t->path);
+	has(GRUB_HEAD GRUB_LINE "\"quiet\"\n");
+	has("600\n600\n");
+	replace(m, GRUB, "GRUB_TIMEOUT=5", "GRUB_TIMEOUT=1");
+	edited = world(m, NOTHING);
+	runs(m, "--undo", 1);
+	has("/etc/default/grub was edited since. What pvebind setup changed:");
+	has("+" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
+	has("What was changed after that:");
+	has("-GRUB_TIMEOUT=5\n+GRUB_TIMEOUT=1\n");
+	has("'pvebind setup --undo --keep-edited' undoes the rest");
+	same(m, edited, NOTHING, "refused");
+	/* As it was before, by hand, is no matter; nor is the edit taken back. */
+	replace(m, GRUB, "GRUB_TIMEOUT=1", "GRUB_TIMEOUT=5");
+	runs(m, "--undo --dry-run", 0);
+	has("-" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\n+" GRUB_LINE "\"quiet\"\n");
+	runs(m, "--undo", 0);
+	same(m, before, NOTHING, "undo");
+	runs(m, "--apply --yes", 0);
+	grub_set(GRUB_LINE "\"quiet\"");
+	runs(m, "--undo", 0);
+	same(m, before, NOTHING, "undo of what was taken back by hand");
+	runs(m, "--apply --yes", 0);
+	grub_set(GRUB_LINE "\"quiet mine\"");
+	runs(m, "--undo --keep-edited", 0);
+	has("not done: put back /etc/default/grub, as it was changed since (it was edited)");
+	has("what /etc/default/grub was before is in /var/lib/pvebind/setup-0001.etc-default-grub.before");
+	has("but for what was edited since");
+	file_has(GRUB, "quiet mine");
+	assert_false(ft_exists(m->t, MODULES));
+	assert_false(ft_exists(m->t, "var/lib/pvebind/setup-0001.json"));
+	free(edited);
+	free(before);
+}
+
+/* One after the other, with an edit between: each takes back its own. */
+static void changes_one_after_the_other(void **state)
+{
+	char *before;
+
+	(void)state;
+	intel_old();
+	grub_set(GRUB_LINE "\"quiet\"");
+	before = world(m, NOTHING);
+	runs(m, "--apply --yes", 0);
+	runs(m, "--apply --yes --reserve 01:00", 0);
+	assert_true(ft_exists(m->t, "var/lib/pvebind/setup-0002.json"));
+	replace(m, GRUB, " intel_iommu=on", "");
+	runs(m, "--apply --yes", 0);
+	assert_true(ft_exists(m->t, "var/lib/pvebind/setup-0003.json"));
+	file_has(GRUB, "quiet iommu=pt intel_iommu=on");
+	runs(m, "--undo", 1);
+	has("was edited since");
+	grub_set(GRUB_LINE "\"quiet\"");
+	runs(m, "--undo", 0);
+	/* What it was between two edits by hand is kept. */
+	shell("rm %s/var/lib/pvebind/setup-0003.etc-default-grub.before", m->t->path);
+	assert_int_equal(ran.status, 0);
+	same(m, before, NOTHING, "undo of three");
+	free(before);
+}
+
+#define TEST(test) cmocka_unit_test_teardown(test, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(grub_on_lvm), TEST(quotes_and_comments_stay), TEST(only_what_lacks), TEST(a_kernel_with_the_default),
+		TEST(grub_with_drop_ins), TEST(systemd_boot_on_zfs), TEST(both_present), TEST(in_doubt_nothing_is_done),
+		TEST(lines_that_cannot_be_parsed), TEST(a_mess_is_kept_as_it_is), TEST(doubled_and_left_over),
+		TEST(order_of_options_stays), TEST(modules_as_people_have_them), TEST(an_initramfs_that_is_older), TEST(what_may_not_be_written),
+		TEST(options_that_go_together), TEST(a_terminal_is_asked), TEST(as_json), TEST(edited_since_is_not_overwritten),
+		TEST(changes_one_after_the_other),
+	};
+
+	(void)argc;
+	ft_preload(argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pvebind setup whose commands fail, or that is killed: the next run ends it or takes it back. */
+#include "setuprun.h"
+
+#define ALL "--programs --clean --reserve 01:00"
+
+static struct machine *m;
+
+static int setup(void **state)
+{
+	(void)state;
+	m = machine_begin("intel-desktop");
+	replace(m, GRUB, "quiet intel_iommu=on iommu=pt", "quiet amd_iommu=on");
+	ft_write(m->t, "etc/modules", "vfio_virqfd\nvfio\n");
+	programs_put(m);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	machine_free(m, false);
+	m = NULL;
+	return 0;
+}
+
+static void flag(const char *name, bool set)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "run/%s", name);
+	if (set)
+		ft_write(m->t, path, "");
+	else
+		ft_remove(m->t, path);
+}
+
+/* ---- commands ------------------------------------------------------------------------------ */
+
+static void commands_run_and_are_recorded(void **state)
+{
+	char *before = world(m, NOTHING);
+
+	(void)state;
+	runs(m, "--apply --yes " ALL, 0);
+	has("running update-initramfs -u -k all");
+	has("running update-grub");
+	has("done: reboot, then 'pvebind check'");
+	assert_string_equal(ft_read(m->t, "run/called"), "update-initramfs -u -k all\nupdate-grub ");
+	file_has("boot/grub/grub.cfg", "quiet iommu=pt");
+	file_has("boot/initrd.img-all", "ids=10de:21c4");
+	file_has("var/lib/pvebind/setup-0001.json", "\"said\":\"Generating for update-grub\\n\"");
+	ft_remove(m->t, "run/called");
+	runs(m, "--undo --programs", 0);
+	assert_string_equal(ft_read(m->t, "run/called"), "update-initramfs -u -k all\nupdate-grub ");
+	same(m, before, NOTHING, "undo");
+	free(before);
+}
+
+static void a_command_that_fails_undoes_all(void **state)
+{
+	char *before = world(m, NOTHING);
+
+	(void)state;
+	/* Once: what is undone is made anew. */
+	flag("fail-update-grub", true);
+	ft_write(m->t, "usr/sbin/update-initramfs", "#!/bin/sh\nroot=${0%/usr/sbin/*}\necho $0 >>$root/run/called\nexec cat $root/etc/modprobe.d/*.conf >$root/boot/initrd.img-all\n");
+	runs(m, "--apply --yes " ALL, 4);
+	has("update-grub: Generating for update-grub");
+	has("update-grub: no space left");
+	has("error: update-grub failed: no space left");
+	has("it could not be undone: update-grub");
+	has("mend that, and run the same command again");
+	/* The files are as before, all the same; and it goes on as soon as it can. */
+	file_has(GRUB, "\"quiet amd_iommu=on\"");
+	file_hasnt("boot/initrd.img-all", "ids=");
+	runs(m, "--programs", 0);
+	has("An earlier pvebind setup did not come to its end: the next --apply takes it back first.");
+	flag("fail-update-grub", false);
+	runs(m, "--undo", 0);
+	has("taking back 'setup-0001', which did not come to its end");
+	has("nothing to undo");
+	same(m, before, NOTHING, "taken back");
+	/* Only while it is done. */
+	ft_write(m->t, "usr/sbin/update-initramfs",
+		 "#!/bin/sh\nroot=${0%/usr/sbin/*}\ngrep -q ids= $root/etc/modprobe.d/pvebind.conf 2>/dev/null && { echo no ids please; exit 3; }\nexec cat $root/etc/modprobe.d/*.conf >$root/boot/initrd.img-all\n");
+	runs(m, "--apply --yes " ALL, 1);
+	has("update-initramfs -u -k all failed: no ids please");
+	same(m, before, NOTHING, "failed and undone");
+	free(before);
+}
+
+static void a_command_that_is_not_there(void **state)
+{
+	char *before;
+
+	(void)state;
+	ft_remove(m->t, "usr/sbin/update-grub");
+	before = world(m, NOTHING);
+	runs(m, "--apply --yes " ALL, 1);
+	has("there is no /usr/sbin/update-grub here, without which the change would not reach the next boot");
+	same(m, before, NOTHING, "not there");
+	assert_false(ft_exists(m->t, "run/called"));
+	free(before);
+}
+
+/* Ctrl-C: what was done is undone, and that is not given up. */
+static void given_up(void **state)
+{
+	char *before = world(m, NOTHING);
+
+	(void)state;
+	flag("signal-update-grub", true);
+	runs(m, "--apply --yes " ALL, 1);
+	has("update-grub was stopped by a signal");
+	assert_false(ft_exists(m->t, "run/signal-update-grub"));
+	same(m, before, NOTHING, "given up");
+	free(before);
+}
+
+/* Whoever takes back several changes runs each command once. */
+static void commands_run_once_for_all(void **state)
+{
+	char *before = world(m, NOTHING);
+
+	(void)state;
+	runs(m, "--apply --yes --programs", 0);
+	runs(m, "--apply --yes --programs --reserve 01:00", 0);
+	runs(m, "--apply --yes --programs --reserve 01:00 --disable-vga", 0);
+	file_has(RESERVED, "disable_vga=1\n");
+	ft_remove(m->t, "run/called");
+	runs(m, "--undo", 0);
+	assert_string_equal(ft_read(m->t, "run/called"), "update-initramfs -u -k all\nupdate-grub ");
+	same(m, before, NOTHING, "undo");
+	free(before);
+}
+
+/* ---- killed at each of its state-changing calls ----------------------------------------------- */
+
+struct calls {
+	char *list[600];
+	size_t n;
+};
+
+static void calls_find(const char *args, struct calls *calls)
+{
+	shell("build=%s; \"${build%%/*}\"/tests/tracer -o 3 %s --root %s setup %s 3>&1 >/dev/null 2>&1 | sed -n 's/^call hook //p'", binary(), binary(),
+	      m->t->path, args);
+	calls->n = 0;
+	for (char *line = strtok(ran.out, "\n"); line && calls->n < sizeof(calls->list) / sizeof(*calls->list); line = strtok(NULL, "\n"))
+		calls->list[calls->n++] = strdup(line);
+}
+
+static void calls_free(struct calls *calls)
+{
+	for (size_t i = 0; i < calls->n; i++)
+		free(calls->list[i]);
+}
+
+static void killed_at(const char *args, const struct calls *calls, size_t i)
+{
+	int count = 1;
+
+	for (size_t j = 0; j < i; j++)
+		count += !strcmp(calls->list[j], calls->list[i]);
+	setenv("CALL", calls->list[i], 1);
+	shell("build=%s; \"${build%%/*}\"/tests/tracer -p hook -c \"$CALL\" -n %d -a kill -o 3 %s --root %s setup %s 3>&1 >/dev/null 2>&1 </dev/null",
+	      binary(), count, binary(), m->t->path, args);
+	if (!strstr(ran.out, "hit "))
+		fail_msg("%s %zu was not hit: %s", args, i, calls->list[i]);
+}
+
+/* Killed while it does it: the next run does it, or takes it back. */
+static void killed_while_doing(void **state)
+{
+	char *before = world(m, NOTHING), *after;
+	struct calls calls;
+
+	(void)state;
+	calls_find("--apply --yes " ALL, &calls);
+	assert_true(calls.n >= 40);
+	after = world(m, RECORDS);
+	runs(m, "--undo", 0);
+	for (size_t i = 0; i < calls.n; i++) {
+		char when[512];
+
+		snprintf(when, sizeof(when), "killed at %zu, %s", i, calls.list[i]);
+		killed_at("--apply --yes " ALL, &calls, i);
+		if (i % 2) {
+			runs(m, "--apply --yes " ALL, 0);
+			same(m, after, RECORDS, when);
+		}
+		runs(m, "--undo", 0);
+		same(m, before, NOTHING, when);
+	}
+	calls_free(&calls);
+	free(before);
+	free(after);
+}
+
+/* Killed while it undoes two changes: the next run ends it, whatever else it does. */
+static void killed_while_undoing(void **state)
+{
+	char *before = world(m, NOTHING);
+	struct calls calls;
+
+	(void)state;
+	runs(m, "--apply --yes --programs", 0);
+	runs(m, "--apply --yes --programs --reserve 01:00.0", 0);
+	calls_find("--undo", &calls);
+	assert_true(calls.n >= 20);
+	same(m, before, NOTHING, "undone");
+	for (size_t i = 0; i < calls.n; i++) {
+		char when[512];
+
+		snprintf(when, sizeof(when), "killed at %zu, %s", i, calls.list[i]);
+		runs(m, "--apply --yes --programs", 0);
+		runs(m, "--apply --yes --programs --reserve 01:00.0", 0);
+		killed_at("--undo", &calls, i);
+		if (i % 2)
+			runs(m, "--apply --yes --programs", 0);
+		runs(m, "--undo", 0);
+		same(m, before, NOTHING, when);
+	}
+	calls_free(&calls);
+	free(before);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(commands_run_and_are_recorded), TEST(a_command_that_fails_undoes_all), TEST(a_command_that_is_not_there),
+		TEST(given_up), TEST(commands_run_once_for_all), TEST(killed_while_doing), TEST(killed_while_undoing),
+	};
+
+	(void)argc;
+	ft_preload(argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
