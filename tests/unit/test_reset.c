@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Resets: of one function by chosen methods, of a slot by its bridge. VFIO's is for the test bed. */
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "host.h"
@@ -228,19 +229,26 @@ static void failed_bridge_is_told(void **state)
 	assert_has(h->err.text, AUDIO " has fallen off the bus by its reset");
 }
 
-/* Whether it has a child. */
-static bool has_worker(pid_t pid)
+/* Whether it has a child that is in the write which the made-up kernel makes slow. */
+static bool worker_waits(pid_t pid)
 {
-	char path[64], line[64];
+	char path[64], line[256] = "";
+	long call = -1;
 	FILE *f;
-	bool has;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
 	f = fopen(path, "re");
-	has = f && fgets(line, sizeof(line), f);
+	if (f && fgets(line, sizeof(line), f))
+		pid = (pid_t)strtol(line, NULL, 10);
 	if (f)
 		fclose(f);
-	return has;
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	f = *line ? fopen(path, "re") : NULL;
+	if (f && fgets(line, sizeof(line), f))
+		call = strtol(line, NULL, 10);
+	if (f)
+		fclose(f);
+	return call == SYS_clock_nanosleep || call == SYS_nanosleep;
 }
 
 /* Killed during a reset: who resets, lends or returns next finds the device locked until the kernel is through. */
@@ -256,7 +264,7 @@ static void by_hand_keeps_the_lock(void **state)
 	pid = fork();
 	if (pid == 0)
 		_exit(pvb_reset(h->ctx, &addr, "auto", false, &h->err) != 0);
-	for (int i = 0; i < 1000 && !has_worker(pid); i++)
+	for (int i = 0; i < 1000 && !worker_waits(pid); i++)
 		usleep(10000);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
