@@ -18,9 +18,10 @@ static bool word_matches(const char *word, const struct pvb_function *fn)
 	       (!id.has_sub || (id.subvendor == fn->subvendor && id.subdevice == fn->subdevice));
 }
 
+/* Display controllers, and processing accelerators, which graphics chips without a screen's part say they are (Instinct). */
 static bool is_display(const struct pvb_function *fn)
 {
-	return fn->class_code >> 16 == 0x03;
+	return fn->class_code >> 16 == 0x03 || fn->class_code >> 16 == 0x12;
 }
 
 /* A graphics card is all functions of its slot: its sound goes with it. */
@@ -79,7 +80,7 @@ static int nothing_say(const struct list *list, struct pvb_err *err)
 				   "no device of this host is in an IOMMU group %d: pvebind list shows the groups there are",
 				   cli->group);
 	if (cli->gpu && cli->group < 0 && !cli->num_operands)
-		return pvb_err_set(err, -ENODEV, "this host has no graphics card: no PCI device is a display controller");
+		return pvb_err_set(err, -ENODEV, "this host has no graphics card: no PCI device is a display controller or an accelerator");
 	return pvb_err_set(err, -ENODEV, "no device is all of what was asked for: leave out one of the conditions");
 }
 
@@ -227,7 +228,7 @@ static enum front_status list_run(struct cli *cli)
 
 static const struct argp_option options[] = {
 	CLI_OPTION_JSON,
-	{ "gpu", CLI_KEY_GPU, NULL, 0, "Only graphics cards, with all of their functions", 0 },
+	{ "gpu", CLI_KEY_GPU, NULL, 0, "Only graphics cards and accelerators, with all of their functions", 0 },
 	{ "usb", CLI_KEY_USB, NULL, 0, "USB devices by controller, and the line that passes each to a VM", 0 },
 	{ "group", CLI_KEY_GROUP, "N", 0, "Only IOMMU group N", 0 },
 	CLI_OPTIONS_END,

@@ -9,6 +9,21 @@
 
 /* ---- names ---- */
 
+/* "zeus.olymp.example": all of it, the host, and the domain, in which there may be others. */
+static void host_learn(struct mask *mask, const char *name)
+{
+	size_t n = strcspn(name, ".");
+	char first[PVB_NAME_MAX];
+
+	mask_learn(mask, "HOST", name, MASK_WORDS);
+	if (!name[n] || strspn(name, "0123456789.") == strlen(name))
+		return;
+	snprintf(first, sizeof(first), "%.*s", (int)n, name);
+	mask_learn(mask, "HOST", first, MASK_WORDS);
+	if (strchr(name + n + 1, '.'))
+		mask_learn(mask, "HOST", name + n + 1, MASK_WORDS);
+}
+
 /* The words of a line behind its first one. */
 static void line_learn(struct mask *mask, char *line)
 {
@@ -17,7 +32,7 @@ static void line_learn(struct mask *mask, char *line)
 	strtok_r(line, " \t", &save);
 	for (char *word; (word = strtok_r(NULL, " \t", &save));)
 		if (strncmp(word, "ip6-", 4) != 0 && strncmp(word, "localhost", 9) != 0)
-			mask_learn(mask, "HOST", word, MASK_WORDS);
+			host_learn(mask, word);
 }
 
 /* Lines of a file that begin with one of these words ("": any), without comments. */
@@ -47,6 +62,14 @@ static void word_learn(struct mask *mask, struct pvb_ctx *ctx, const char *path,
 		mask_learn(mask, kind, conf_trim(text), MASK_WORDS);
 }
 
+static void host_file_learn(struct mask *mask, struct pvb_ctx *ctx, const char *path)
+{
+	char text[256];
+
+	if (pvb_sysfs_read(ctx, path, text, sizeof(text)) == 0)
+		host_learn(mask, conf_trim(text));
+}
+
 static void hosts_learn(struct mask *mask, struct pvb_ctx *ctx)
 {
 	static const char *const any[] = { "", NULL }, *const domains[] = { "search", "domain", NULL },
@@ -55,9 +78,9 @@ static void hosts_learn(struct mask *mask, struct pvb_ctx *ctx)
 	char node[PVB_NAME_MAX];
 
 	mask_learn(mask, "HOST", conf_node_name(ctx, node, sizeof(node)), MASK_WORDS);
-	word_learn(mask, ctx, "etc/hostname", "HOST");
-	word_learn(mask, ctx, "etc/mailname", "HOST");
-	word_learn(mask, ctx, "proc/sys/kernel/hostname", "HOST");
+	host_file_learn(mask, ctx, "etc/hostname");
+	host_file_learn(mask, ctx, "etc/mailname");
+	host_file_learn(mask, ctx, "proc/sys/kernel/hostname");
 	lines_learn(mask, ctx, "etc/hosts", any);
 	lines_learn(mask, ctx, "etc/resolv.conf", domains);
 	lines_learn(mask, ctx, "etc/pve/corosync.conf", cluster);
@@ -97,9 +120,29 @@ static void vms_learn(struct mask *mask, struct pvb_ctx *ctx)
 
 /* ---- numbers ---- */
 
+/* "naa.5000c500a1b2c3d4", which multipath calls 35000c500a1b2c3d4; "t10.ATA     Samsung SSD 870 EVO     S5Y1NX0R123". */
+static void wwid_learn(struct mask *mask, struct pvb_ctx *ctx, const char *path)
+{
+	char text[256], *all, *dot, *last;
+
+	if (pvb_sysfs_read(ctx, path, text, sizeof(text)) < 0)
+		return;
+	all = conf_trim(text);
+	dot = strchr(all, '.');
+	last = strrchr(all, ' ');
+	mask_learn(mask, "WWN", all, MASK_WORDS);
+	if (last) {
+		mask_learn(mask, "SERIAL", last + 1, MASK_WORDS);
+	} else if (dot) {
+		mask_learn(mask, "WWN", dot + 1, MASK_WORDS);
+		*dot = '3';
+		mask_learn(mask, "WWN", dot, MASK_WORDS);
+	}
+}
+
 static void disks_learn(struct mask *mask, struct pvb_ctx *ctx)
 {
-	static const char *const files[] = { "serial", "wwid", "device/serial", "device/wwid" };
+	static const char *const files[] = { "serial", "device/serial" }, *const wwids[] = { "wwid", "device/wwid" };
 	_conf_strv_ char **disks = NULL;
 	char path[400];
 
@@ -109,6 +152,8 @@ static void disks_learn(struct mask *mask, struct pvb_ctx *ctx)
 		for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 			snprintf(path, sizeof(path), "sys/block/%.255s/%s", *disk, files[i]);
 			word_learn(mask, ctx, path, "SERIAL");
+			snprintf(path, sizeof(path), "sys/block/%.255s/%s", *disk, wwids[i]);
+			wwid_learn(mask, ctx, path);
 		}
 }
 

@@ -46,12 +46,35 @@ const char *cli_ink(enum cli_ink ink)
 	return coloured ? codes[ink] : "";
 }
 
-/* Control characters would play with the terminal. */
-static void text_clean(char *text)
+size_t cli_control(const char *at)
 {
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	const unsigned char *c = (const unsigned char *)at;
+
+	if (*c < ' ' || *c == 0x7f)
+		return *c != '\0';
+	return c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0 ? 2 : 0;
+}
+
+void cli_clean(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from;) {
+		size_t n = cli_control(from);
+
+		*to++ = n ? '?' : *from;
+		from += n ? n : 1;
+	}
+	*to = '\0';
+}
+
+size_t cli_columns(const char *text, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < size; i++)
+		n += ((unsigned char)text[i] & 0xc0) != 0x80;
+	return n;
 }
 
 void cli_wrap(unsigned column, const char *fmt, ...)
@@ -68,23 +91,23 @@ void cli_wrap(unsigned column, const char *fmt, ...)
 		fputs("pvebind: error: out of memory\n", stderr);
 		exit(FRONT_REFUSED);
 	}
-	text_clean(text);
+	cli_clean(text);
 	if (!width && !strstr(text, "  ")) {
 		puts(text);
 		free(text);
 		return;
 	}
 	for (char *word = text; *word;) {
-		size_t n = strcspn(word, " ");
+		size_t n = strcspn(word, " "), columns = cli_columns(word, n);
 		bool first = at == column;
 
-		if (!first && width && at + 1 + n > width) {
+		if (!first && width && at + 1 + columns > width) {
 			printf("\n%*s", (int)column, "");
 			at = column;
 			first = true;
 		}
 		printf("%s%.*s", first ? "" : " ", (int)n, word);
-		at += (unsigned)n + !first;
+		at += (unsigned)columns + !first;
 		word += n;
 		word += strspn(word, " ");
 	}

@@ -80,12 +80,13 @@ static void host_print(struct pvb_ctx *ctx)
 
 static void finding_print(const struct check_finding *finding)
 {
-	char addr[PVB_ADDR_MAX + 2] = "";
+	char addr[PVB_ADDR_MAX] = "";
 
 	if (finding->has_addr)
-		strcat((char *)(uintptr_t)pvb_addr_format(&finding->addr, addr), ": ");
+		pvb_addr_format(&finding->addr, addr);
 	printf("%-8s%s: ", check_verdict_name(finding->verdict), finding->check->id);
-	cli_wrap(0, "%s%s%s%s%s", addr, finding->seen, *finding->where ? " (" : "", finding->where, *finding->where ? ")" : "");
+	cli_wrap(0, "%s%s%s%s%s%s", addr, *addr ? ": " : "", finding->seen, *finding->where ? " (" : "", finding->where,
+		 *finding->where ? ")" : "");
 }
 
 /* What is not ok in full; of the rest the names, each once. */
@@ -109,16 +110,6 @@ static void findings_print(const struct check_findings *findings, bool host)
 }
 
 /* ---- the kernel's log ---- */
-
-static bool line_concerns(const struct check_host *host, const char *line)
-{
-	char addr[PVB_ADDR_MAX];
-
-	for (size_t i = 0; i < host->num_devices; i++)
-		if (strstr(line, pvb_addr_format(&host->devices[i]->addr, addr)))
-			return true;
-	return false;
-}
 
 /* The text of a record ("6,1234,56789012,-;text") of the kernel's own, NULL for others. */
 static char *record_text(char *line, unsigned long long *time)
@@ -147,7 +138,7 @@ static void log_print(struct pvb_ctx *ctx, const struct check_host *host)
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		const char *said = record_text(line, &time);
 
-		if (!said || !line_concerns(host, said))
+		if (!said || !check_log_concerns(host, said))
 			continue;
 		lines[n % LOG_LINES].time = time;
 		lines[n++ % LOG_LINES].text = said;
@@ -246,11 +237,11 @@ static void vms_print(struct front *front)
 /* ---- all of it ---- */
 
 /* Another command's text. Its errors are a part of it. */
-static void command_print(const struct cli *cli, const struct cli_command *command)
+static void command_print(const struct cli *cli, const struct cli_command *command, bool usb)
 {
-	struct cli other = { .front = cli->front, .command = command, .group = -1 };
+	struct cli other = { .front = cli->front, .command = command, .group = -1, .usb = usb };
 
-	heading(command->name);
+	heading(usb ? "list --usb" : command->name);
 	command->run(&other);
 }
 
@@ -263,7 +254,8 @@ static void report_print(struct cli *cli)
 	puts("Made by pvebind report. Names, serial numbers and addresses are masked, the same by the same: look through it all the same.");
 	heading("host");
 	host_print(cli->front.ctx);
-	command_print(cli, &cli_list);
+	command_print(cli, &cli_list, false);
+	command_print(cli, &cli_list, true);
 	heading("check");
 	r = check_run_all(&run, &cli->front, 0, false, &err);
 	if (r < 0)
@@ -271,8 +263,8 @@ static void report_print(struct cli *cli)
 	else
 		findings_print(&run.findings, true);
 	vms_print(&cli->front);
-	command_print(cli, &cli_config);
-	command_print(cli, &cli_status);
+	command_print(cli, &cli_config, false);
+	command_print(cli, &cli_status, false);
 	heading("kernel log of the devices");
 	if (r == 0)
 		log_print(cli->front.ctx, &run.host);

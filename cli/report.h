@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pvebind report, among its files: mask · masksource (what of this host is masked) → report. */
+/* pvebind report, among its files: maskform → mask · masksource (what of this host is masked) → report. */
 #ifndef PVEBIND_REPORT_H
 #define PVEBIND_REPORT_H
 

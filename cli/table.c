@@ -22,21 +22,14 @@ void cli_table_add(struct cli_table *table, const char *fmt, ...)
 	if (vasprintf(&cell, fmt, ap) < 0)
 		cell = NULL;
 	va_end(ap);
-	for (char *c = memory_check(cell); *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	cli_clean(memory_check(cell));
 	table->cells = memory_check(realloc(table->cells, (table->n + 1) * sizeof(*table->cells)));
 	table->cells[table->n++] = cell;
 }
 
-/* Characters of UTF-8 text; good enough for what pci.ids has. */
 static size_t text_width(const char *text)
 {
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
+	return cli_columns(text, strlen(text));
 }
 
 static size_t column_width(const struct cli_table *table, unsigned column)

@@ -10,9 +10,10 @@ static const struct {
 } kinds[] = {
 	{ PVB_USB_INPUT, "input" }, { PVB_USB_STORAGE, "storage" }, { PVB_USB_AUDIO, "audio" }, { PVB_USB_VIDEO, "video" },
 	{ PVB_USB_NETWORK, "network" }, { PVB_USB_WIRELESS, "wireless" }, { PVB_USB_PRINTER, "printer" },
-	{ PVB_USB_SMARTCARD, "smart card" },
+	{ PVB_USB_SMARTCARD, "smart card" }, { PVB_USB_SERIAL, "serial" },
 };
 #define NUM_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+#define LOW_SPEED 1 /* "1.5", of most mice and keyboards, in whole Mbit/s */
 
 /* ---- for people ---- */
 
@@ -30,11 +31,11 @@ static void kinds_text(const struct pvb_usb *usb, char *buf, size_t size)
 static void device_text(const struct list_usb *device)
 {
 	const struct pvb_usb *usb = device->usb;
-	char kinds_list[96], speed[32] = "", words[64];
+	char kinds_list[112], speed[32] = "", words[64];
 
 	kinds_text(usb, kinds_list, sizeof(kinds_list));
 	if (usb->speed >= 0)
-		snprintf(speed, sizeof(speed), ", %d Mbit/s", usb->speed);
+		snprintf(speed, sizeof(speed), usb->speed == LOW_SPEED ? ", 1.5 Mbit/s" : ", %d Mbit/s", usb->speed);
 	printf("  %s%-8s%s  ", cli_ink(CLI_BOLD), usb->name, cli_ink(CLI_PLAIN));
 	cli_wrap(12, "%s [%04x:%04x]%s%s", *usb->text ? usb->text : "USB device", usb->vendor, usb->product, kinds_list, speed);
 	if (*usb->host_use) {
@@ -45,7 +46,7 @@ static void device_text(const struct list_usb *device)
 	for (size_t i = 0; i < device->num_vms; i++)
 		printf("            %s%s%s\n", cli_ink(CLI_CYAN), device->vms[i], cli_ink(CLI_PLAIN));
 	printf("            qm set VMID -usbN %s%s\n", list_usb_words(device, words),
-	       device->twin ? "   (another has the same id)" : "");
+	       device->twin ? "  # by its port: another has its id" : "");
 }
 
 /* As a whole it is a PCI device as any other. */
@@ -69,12 +70,15 @@ static void bus_text(const struct list_bus *bus)
 
 	if (bus->row && bus->row->fn->group >= 0)
 		snprintf(group, sizeof(group), ", IOMMU group %d", bus->row->fn->group);
-	if (bus->row)
-		printf("%s%s%s  %s [%04x:%04x]%s, %s%s\n", cli_ink(CLI_BOLD), pvb_addr_format(&bus->row->fn->addr, addr),
-		       cli_ink(CLI_PLAIN), list_name(bus->row, name, sizeof(name)), bus->row->fn->vendor,
-		       bus->row->fn->device, group, *bus->row->fn->driver ? "on " : "no driver", bus->row->fn->driver);
-	else
+	if (bus->row) {
+		pvb_addr_format(&bus->row->fn->addr, addr);
+		printf("%s%s%s  ", cli_ink(CLI_BOLD), addr, cli_ink(CLI_PLAIN));
+		cli_wrap((unsigned)strlen(addr) + 2, "%s [%04x:%04x]%s, %s%s", list_name(bus->row, name, sizeof(name)),
+			 bus->row->fn->vendor, bus->row->fn->device, group, *bus->row->fn->driver ? "on " : "no driver",
+			 bus->row->fn->driver);
+	} else {
 		puts("On no PCI controller");
+	}
 	for (size_t i = 0; i < bus->n; i++)
 		device_text(&bus->devices[i]);
 	if (!bus->n)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Details of functions: what is known, and what is not. */
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "space.h"
 
@@ -57,6 +59,33 @@ static void only_parts_are_read(void **state)
 	assert_string_equal(d.power_state, "D0");
 	assert_int_equal(d.numa_node, -1);
 	assert_int_equal(d.sriov_total, -1);
+}
+
+/* The kernel wakes a device to read its configuration space: how it slept has to be seen before. */
+static void power_is_seen_before_the_device_wakes(void **state)
+{
+	struct host *h = *state;
+	char config[512];
+	uint8_t header[64] = { 0x34, 0x12 };
+	struct pvb_details d;
+	int status;
+	pid_t waker;
+
+	attr(h, GPU, "power_state", "D3cold\n");
+	snprintf(config, sizeof(config), "%s", path_of(h, GPU, "config"));
+	ft_remove(h->t, config);
+	assert_int_equal(mkfifoat(h->t->fd, config, 0600), 0);
+	waker = fork();
+	if (waker == 0) {
+		int fd = openat(h->t->fd, config, O_WRONLY); /* until somebody reads */
+
+		attr(h, GPU, "power_state", "D0\n");
+		_exit(write(fd, header, sizeof(header)) != sizeof(header));
+	}
+	d = details_of(h, GPU);
+	assert_int_equal(waitpid(waker, &status, 0), waker);
+	assert_int_equal(status, 0);
+	assert_string_equal(d.power_state, "D3cold");
 }
 
 static void attributes_are_read(void **state)
@@ -337,6 +366,7 @@ int main(int argc, char **argv)
 		TEST(missing_functions_are_said),
 		TEST(unknown_is_not_zero),
 		TEST(only_parts_are_read),
+		TEST(power_is_seen_before_the_device_wakes),
 		TEST(attributes_are_read),
 		TEST(bars_are_read),
 		TEST(dropped_bars_are_found),

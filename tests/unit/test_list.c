@@ -199,6 +199,18 @@ static void filters_choose(void **state)
 	}
 }
 
+/* AMD's Instinct, Intel's Gaudi: no display controllers. */
+static void accelerators_are_cards(void **state)
+{
+	struct ft_tree *t = *state;
+
+	ft_function(t, &(struct ft_function){ "0000:21:00.0", NULL, 0x1002, 0x740f, 0, 0, 0x120000, NULL, NULL, 21, 0 });
+	ft_function(t, &(struct ft_function){ "0000:22:00.0", NULL, 0x8086, 0x0d58, 0, 0, 0x020000, NULL, NULL, 22, 0 });
+	assert_int_equal(looks(t, "list --gpu --json"), 0);
+	assert_int_equal(functions(), 1);
+	assert_string_equal(text_at(json(), "0.id"), "1002:740f");
+}
+
 static void what_matches_nothing_fails(void **state)
 {
 	static const struct { const char *args; int status; const char *words; } cases[] = {
@@ -342,6 +354,19 @@ static void lines_fit_the_terminal(void **state)
 	unsetenv("NO_COLOR");
 }
 
+/* Two bytes are one column. */
+static void widths_are_those_of_characters(void **state)
+{
+	struct ft_tree *t = *state;
+
+	host_make(t);
+	setenv("NO_COLOR", "1", 1);
+	ft_vm(t, 100, "name: \xc3\xa9 \xc3\xa9 \xc3\xa9 \xc3\xa9 \xc3\xa9 \xc3\xa9 \xc3\xa9 \xc3\xa9 \xc3\xa9 \xc3\xa9 \xc3\xa9 \xc3\xa9\n"
+		      "hostpci0: " GPU "\n");
+	has(on_terminal(t, "list " GPU, 62), "\xc3\xa9 \xc3\xa9) names it: hostpci0\r\n");
+	unsetenv("NO_COLOR");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -353,12 +378,14 @@ int main(int argc, char **argv)
 		IN_TREE(lent_and_stuck_are_shown),
 		IN_TREE(vms_that_cannot_be_read_are_said),
 		IN_TREE(filters_choose),
+		IN_TREE(accelerators_are_cards),
 		IN_TREE(what_matches_nothing_fails),
 		IN_TREE(nothing_at_all_fails),
 		IN_TREE(no_graphics_card_is_said),
 		IN_TREE(json_has_null_for_unknown),
 		IN_TREE(colours_are_for_terminals),
 		IN_TREE(lines_fit_the_terminal),
+		IN_TREE(widths_are_those_of_characters),
 	};
 
 	(void)argc;

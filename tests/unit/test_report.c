@@ -75,11 +75,55 @@ static void nothing_private_is_in_it(void **state)
 	has(ran.out, "(left out: name description cipassword sshkeys ciuser searchdomain ipconfig0 net0 smbios1 tags)");
 }
 
+/* The kernel has several ways to name a device. */
+static void lines_of_the_log_are_found(void **state)
+{
+	static const char *const lines[] = {
+		"NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus.", "DMAR: [DMA Read NO_PASID] Request device [01:00.0] fault addr 0x0",
+		"pcieport 0000:00:01.0: AER: Corrected error received: 0000:01:00.0", "AMD-Vi: Event logged [IO_PAGE_FAULT device=0000:01:00.1 domain=1]",
+	};
+	static const char *const others[] = { "NVRM: Xid (PCI:0000:11:00): 79", "e1000e 0000:09:00.0: up", "at 101:00.0", "pci 0000:00:01.0:   bridge window" };
+	struct ft_tree *t = *state;
+	char text[2048] = "";
+
+	host_write(t);
+	vm_write(t);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		sprintf(strchr(text, '\0'), "6,%zu,%zu,-;%s\n", i, i, lines[i]);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		sprintf(strchr(text, '\0'), "6,9%zu,9%zu,-;%s\n", i, i, others[i]);
+	ft_write(t, "dev/kmsg", text);
+	assert_int_equal(looks(t, "report"), 0);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		has(strstr(ran.out, "== kernel log"), lines[i]);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		has_not(strstr(ran.out, "== kernel log"), others[i]);
+}
+
+static void disks_names_are_masked(void **state)
+{
+	struct ft_tree *t = *state;
+
+	host_write(t);
+	vm_write(t);
+	ft_write(t, "sys/block/sda/device/wwid", "t10.ATA     Samsung SSD 870 EVO 1TB                 S6PT4711Q\n");
+	ft_write(t, "sys/block/sdb/device/wwid", "naa.5000c500a1b2c3d4\n");
+	ft_write(t, "proc/cmdline", "root=/dev/mapper/35000c500a1b2c3d4 a=S6PT4711Q b=5000c500a1b2c3d4 c=zeus1tank d=thing.olymp.example wlx0c37961f2b8c\n");
+	assert_int_equal(looks(t, "report"), 0);
+	no_plant(ran.out);
+	has(ran.out, "command line  root=/dev/mapper/WWN-");
+	has(ran.out, " a=SERIAL-");
+	has(ran.out, " b=WWN-");
+	has(ran.out, "tank d=thing.HOST-");
+	has(ran.out, " wlxMAC-");
+	has_not(ran.out, "s6pt4711q");
+}
+
 static void what_is_needed_is_in_it(void **state)
 {
 	static const char *const parts[] = {
 		"\n== host ==\npvebind       " PVB_VERSION "\nkernel        6.8.12-4-pve\npackage       pve-manager 8.3.1\n",
-		"memory        65706780 kB\n", "\n== list ==\nIOMMU group 1\n", "VM 100 (NAME-1) names it: hostpci0", "\n== check ==\n", "\nok: ",
+		"memory        65706780 kB\n", "\n== list ==\nIOMMU group 1\n", "\n== list --usb ==\n", "VM 100 (NAME-1) names it: hostpci0", "\n== check ==\n", "\nok: ",
 		"\n== VM 100 ==\n", "hostpci0: 0000:01:00,pcie=1\n", "\n--\n", "\n== config ==\n", "\n== status ==\nnothing is lent\n",
 		"\n== kernel log of the devices ==\n[    1.000000] vfio-pci 0000:01:00.0: a line",
 	};
@@ -151,6 +195,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		IN_TREE(nothing_private_is_in_it),
 		IN_TREE(what_is_needed_is_in_it),
+		IN_TREE(lines_of_the_log_are_found),
+		IN_TREE(disks_names_are_masked),
 		IN_TREE(of_a_long_log_the_last_lines),
 		IN_TREE(faults_are_told_in_it),
 		IN_TREE(an_empty_machine_has_a_report),

@@ -84,7 +84,7 @@ static void usb_twins_go_by_port(void **state)
 	usb_add(t, "0000:00:14.0", &one);
 	usb_add(t, "0000:00:14.0", &two);
 	assert_int_equal(looks(t, "list --usb"), 0);
-	has(ran.out, "qm set VMID -usbN host=1-1.2   (another has the same id)\n");
+	has(ran.out, "qm set VMID -usbN host=1-1.2  # by its port: another has its id\n");
 	has(ran.out, "qm set VMID -usbN host=1-1.3 ");
 	has(ran.out, " [10c4:ea60], 12 Mbit/s\n");
 }
@@ -103,6 +103,39 @@ static void usb_controllers_as_a_whole(void **state)
 	has(ran.out, "  As a whole, which is better here as sound, video and wireless devices need their data in time: qm set VMID -hostpciN 0000:00:14.0\n");
 	has(ran.out, "  Not as a whole: IOMMU group 5 has other devices, which would go with it (pvebind list --group 5).\n");
 	has(ran.out, "  no device\n");
+}
+
+/* Home automation's sticks say they are modems; a mouse has 1.5 Mbit/s. */
+static void usb_kinds_and_speeds_are_told(void **state)
+{
+	static const struct stick zigbee = { "1-1", "1cf1:0030", "12", "02", NULL, "ConBee II\n" };
+	static const struct stick net = { "1-2", "0bda:8153", "480", "02", NULL, "LAN\n" }, mouse = { "1-3", "046d:c077", "1.5", "03", NULL, "Mouse\n" };
+	struct ft_tree *t = *state;
+
+	controller_add(t, "0000:00:14.0", 4);
+	usb_add(t, "0000:00:14.0", &zigbee);
+	usb_add(t, "0000:00:14.0", &net);
+	usb_add(t, "0000:00:14.0", &mouse);
+	ft_write(t, "sys/devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1:1.0/bInterfaceSubClass", "02\n");
+	ft_write(t, "sys/devices/pci0000:00/0000:00:14.0/usb1/1-2/1-2:1.0/bInterfaceSubClass", "06\n");
+	assert_int_equal(looks(t, "list --usb"), 0);
+	has(ran.out, "ConBee II [1cf1:0030], serial, 12 Mbit/s\n");
+	has(ran.out, "LAN [0bda:8153], network, 480 Mbit/s\n");
+	has(ran.out, "Mouse [046d:c077], input, 1.5 Mbit/s\n");
+	assert_int_equal(looks(t, "list --usb --json"), 0);
+	assert_string_equal(text_at(json(), "0.devices.0.kinds.0"), "serial");
+}
+
+/* Whoever made it wrote its name: no terminal shall obey that. */
+static void usb_names_are_letters(void **state)
+{
+	static const struct stick evil = { "1-1", "dead:beef", "12", "03", NULL, "\xc2\x9b" "31mCaf\xc3\xa9\x1b[0m\n" };
+	struct ft_tree *t = *state;
+
+	controller_add(t, "0000:00:14.0", 4);
+	usb_add(t, "0000:00:14.0", &evil);
+	assert_int_equal(looks(t, "list --usb"), 0);
+	has(ran.out, "?31mCaf\xc3\xa9?[0m [dead:beef]");
 }
 
 /* The disk that the host lives on may hang on it. */
@@ -151,6 +184,8 @@ int main(int argc, char **argv)
 		IN_TREE(usb_has_a_line_to_copy),
 		IN_TREE(usb_twins_go_by_port),
 		IN_TREE(usb_controllers_as_a_whole),
+		IN_TREE(usb_kinds_and_speeds_are_told),
+		IN_TREE(usb_names_are_letters),
 		IN_TREE(usb_disks_of_the_host_are_named),
 		IN_TREE(usb_that_hangs_has_no_name),
 	};

@@ -72,7 +72,7 @@ class Scenario:
     """One file of scenarios/: a header of `#: key value` lines, then a sh body. `run` documents the keys."""
 
     KEYS = ("summary", "devices", "qemu", "append", "remove", "kernels", "firmware", "timeout", "memory", "coldplug",
-            "long", "init", "modules")
+            "long", "init", "modules", "inner")
 
     def __init__(self, path):
         self.path = pathlib.Path(path).resolve()
@@ -108,6 +108,7 @@ class Scenario:
         self.coldplug = keys.get("coldplug", "yes")
         self.long = "long" in keys
         self.modules = keys.get("modules", "no") == "yes"
+        self.inner = keys.get("inner", "").split()
         self.init = "".join(self.known(keys.get("init", ""), ("systemd",), "init"))
 
     def known(self, words, those, what):
@@ -133,6 +134,10 @@ class Kernel:
     def adversaries(self):
         """The folder with the modules of adversary/ for it, built if need be."""
         return output_of([HERE / "modules", self.name])
+
+    def inner(self, modules):
+        """An initrd with agent-init and these modules, for a VM in the bed."""
+        return output_of([HERE / "initrd", self.dir, "agent", HERE / "agent-init", *modules])
 
     def unpack(self):
         """Make vmlinux: QEMU starts an unpacked kernel directly, without firmware, 3 s sooner than the packed one."""
@@ -214,7 +219,8 @@ class Guest:
         env = {"TOP": TOP, "KERNEL": self.kernel.name, "KERNEL_DIR": self.kernel.dir, "SCENARIO": self.scenario.path,
                "HOOK": os.environ.get("HOOK", TOP / "build/pvebind-hook"), "COLDPLUG": self.scenario.coldplug,
                "INIT": self.scenario.init, "SHELL_ON": "yes" if self.shell else "no",
-               "ADVERSARY": self.kernel.adversaries() if self.scenario.modules else ""}
+               "ADVERSARY": self.kernel.adversaries() if self.scenario.modules else "",
+               "INNER": self.kernel.inner(self.scenario.inner) if self.scenario.inner else ""}
         (self.out / "env").write_text("".join(f"{k}={shlex.quote(str(v))}\n" for k, v in env.items()))
         self.ctl, ctl = socket.socketpair()
         self.qmp, qmp = socket.socketpair()

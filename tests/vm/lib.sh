@@ -70,6 +70,9 @@ try() {
 	return $status
 }
 
+# json KEYS… - the value at that path of the JSON that was said last, or how many there are in it
+json() { perl -MJSON::PP -0777 -ne 'BEGIN { @k = splice @ARGV } my $v = decode_json($_); for (@k) { $v = ref $v eq "ARRAY" ? $v->[$_] : $v->{$_} } print ref $v ? scalar @$v : $v' "$@" <<<"$TRY_OUT"; }
+
 # ok TEXT COMMAND… - it succeeds
 ok() {
 	local text=$1 status

@@ -4,8 +4,6 @@
 # shellcheck shell=bash
 
 pvebind=$TOP/build/pvebind
-# json KEYS… - the value at that path of what the last command printed
-json() { perl -MJSON::PP -0777 -ne 'BEGIN { @k = splice @ARGV } my $v = decode_json($_); for (@k) { $v = ref $v eq "ARRAY" ? $v->[$_] : $v->{$_} } print ref $v ? scalar @$v : $v' "$@" <<<"$TRY_OUT"; }
 
 pve_conf 100 <<<'hostpci0: 0000:01:00,pcie=1'
 snap before
