@@ -84,13 +84,13 @@ static char *block_make(const struct build *b, const char *text, bool has_sectio
 /* What would come of it must be a good file. */
 static int block_try(const struct build *b, const char *file, const char *text, const char *header, const char *block)
 {
-	const char *at = *header ? strstr(text, header) : text + strlen(text);
+	const char *at = setup_block_place(text, header);
 	_conf_free_ char *whole = NULL;
 	struct conf_settings settings = { .both = false };
 	int r;
 
-	at += *header ? strcspn(at, "\n") : 0;
-	at += *header && *at == '\n';
+	if (!at)
+		return pvb_err_set(b->err, -ESTALE, "%s has no line '%s' any more: try again", file, header);
 	if (asprintf(&whole, "%.*s%s%s", (int)(at - text), text, block, at) < 0) {
 		whole = NULL;
 		return pvb_err_set(b->err, -ENOMEM, "out of memory");

@@ -93,6 +93,8 @@ int setup_step_add(struct setup_steps *steps, const struct setup_step *step, str
 void setup_steps_clear(struct setup_steps *steps);
 
 enum setup_state { SETUP_BEFORE, SETUP_AFTER, SETUP_OTHER };
+/* Where a SETUP_BLOCK goes in text: behind the line that is just this; "": at the end. NULL: there is none. */
+const char *setup_block_place(const char *text, const char *line);
 /* How it is now. OTHER: neither as before nor as after; seen (may be NULL) then says what was found instead. */
 int setup_step_look(struct pvb_ctx *ctx, const struct setup_step *step, enum setup_state *state, char *seen, size_t size,
 		    struct pvb_err *err) PVB_MUST_CHECK;

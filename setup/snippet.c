@@ -69,7 +69,11 @@ static int storage_plan(struct pvb_ctx *ctx, const struct conf_storage *storage,
 	step = (struct setup_step){ .kind = SETUP_DIR, .path = folder, .why = "the storage's folder for snippets" };
 	if (r == 0 && !pvb_sysfs_exists(ctx, folder))
 		r = setup_step_add(steps, &step, err);
-	snprintf(content, sizeof(content), "%s%s" "snippets", storage->content, *storage->content ? "," : "");
+	/* PVE::Storage::Plugin: "none" stands alone. */
+	if (*storage->content && strcmp(storage->content, "none") != 0)
+		snprintf(content, sizeof(content), "%s,snippets", storage->content);
+	else
+		snprintf(content, sizeof(content), "snippets");
 	step = (struct setup_step){ .kind = SETUP_CONTENT, .path = storage->id, .before = storage->content, .after = content,
 				    .why = "Proxmox VE takes a hookscript only from a storage that may have snippets" };
 	if (r == 0 && !has_snippets(storage))

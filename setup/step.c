@@ -99,7 +99,7 @@ static int block_look(struct pvb_ctx *ctx, const struct setup_step *step, enum s
 }
 
 /* Behind the line that before is, or at the end. */
-static const char *block_place(const char *text, const char *line)
+const char *setup_block_place(const char *text, const char *line)
 {
 	size_t n = strlen(line);
 
@@ -123,7 +123,7 @@ static int block_do(struct pvb_ctx *ctx, struct setup_step *step, struct pvb_err
 
 	if (r < 0)
 		return r;
-	at = block_place(text ? text : "", step->before);
+	at = setup_block_place(text ? text : "", step->before);
 	if (!at)
 		return pvb_err_set(err, -ESTALE, "%s has no line '%s' any more: try again", step->path, step->before);
 	if (asprintf(&whole, "%.*s%s%s", (int)(text ? at - text : 0), text ? text : "", step->after, at) < 0) {

@@ -230,6 +230,7 @@ static void the_ini_is_put_back(void **state)
 	static const char *const files[] = {
 		"", "[defaults]\nreset = none\n", "[defaults]\nreset = none", "[vm 100]\nconsole = keep\n",
 		"; mine\r\n[vm 100]\r\nconsole = keep\r\n[vm 101]\r\nguard = no\r\n", "[vm 100]\nconsole = keep\n\n[vm 100@pve1]\nguard = no",
+		"; not [vm 100]\n[vm 101]\nbusy = refuse\n[vm 100]\nconsole = keep\n",
 	};
 	struct host *h = *state;
 
@@ -282,6 +283,12 @@ static void the_storage_is_chosen(void **state)
 	file_has(VM, "hookscript: mine:snippets/pvebind");
 	file_has(STORAGE, "content iso\n");
 	runs(h, "disable 100", 0);
+	/* "none" stands alone. */
+	ft_write(h->t, STORAGE, "dir: local\n\tpath /var/lib/vz\n\tcontent none\n");
+	runs(h, "enable 100", 0);
+	file_has(STORAGE, "\tcontent snippets");
+	runs(h, "disable 100", 0);
+	file_has(STORAGE, "\tcontent none");
 	/* The entry "local" is there without being written down. */
 	ft_remove(h->t, STORAGE);
 	runs(h, "enable 100", 0);
