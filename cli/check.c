@@ -314,7 +314,7 @@ static const struct argp_option options[] = {
 
 const struct cli_command cli_check = {
 	.name = "check",
-	.summary = "Look for what stands in the way of passing devices to VMs",
+	.summary = "look for what stands in the way, and say what to do",
 	.text = "With VMID: of that VM's devices, its configuration too. Each finding says what was seen, where, and what to do; "
 		"pvebind-checks(7) explains each check. The exit status is 1 when something fails.",
 	.operand = CLI_VMID_OPTIONAL,

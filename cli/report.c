@@ -339,7 +339,7 @@ static enum front_status report_run(struct cli *cli)
 
 const struct cli_command cli_report = {
 	.name = "report",
-	.summary = "print one text about this host, its devices and VMs, for who is to help",
+	.summary = "print all of it, masked, for a forum or a bug report",
 	.text = "For a forum or a bug report. Host names, serial numbers, MAC and IP addresses, UUIDs and the like are masked, the same by the "
 		"same; what VMs are called, their notes, networks and passwords are left out.",
 	.operand = CLI_NOTHING,

@@ -193,7 +193,7 @@ static const struct argp_option setup_options[] = {
 
 const struct cli_command cli_setup = {
 	.name = "setup",
-	.summary = "prepare the host: boot loader, modules; shown, done, undone",
+	.summary = "prepare boot and modules; undo it exactly",
 	.text = "Shows what this host lacks of the passthrough guide's steps, with the difference of every file, and changes nothing. "
 		"--apply does it, --undo puts it back to the byte. Pvebind lends devices at run time: --reserve is for those that the "
 		"host must never have.",
