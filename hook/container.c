@@ -93,14 +93,12 @@ static int start_refuse(struct front *front, const struct conf_container *ct, st
 	return r;
 }
 
-enum front_status container_phase(struct front *front, unsigned id, const char *phase)
+enum front_status container_start(struct front *front, unsigned id)
 {
 	struct conf_container ct;
 	struct pvb_err err;
 	int r;
 
-	if (strcmp(phase, "pre-start") != 0)
-		return FRONT_DONE;
 	r = conf_container_load(front->ctx, id, &ct, &err);
 	if (r == 0)
 		r = start_refuse(front, &ct, &err);

@@ -4,8 +4,8 @@
 
 #include "../conf/front.h"
 
-/* A phase of a container that has pvebind for its hookscript: lends nothing; its start is refused, with the reason, while
- * a VM has a device that it needs. */
-enum front_status container_phase(struct front *front, unsigned id, const char *phase);
+/* pre-start of a container that has pvebind for its hookscript: lends nothing; the start is refused, with the reason,
+ * while a VM has a device that it needs. */
+enum front_status container_start(struct front *front, unsigned id);
 
 #endif

@@ -212,8 +212,9 @@ int main(int argc, char **argv)
 		status = front_fail(&args.front, &err, FRONT_USAGE);
 	else if (args.guard)
 		status = guard_ask(&args.front, vmid, &args);
-	else if (conf_container_is(args.front.ctx, vmid))
-		status = container_phase(&args.front, vmid, args.phase);
+	/* Nothing else is done for a container, so /etc/pve, which may hang while a VM stops, is asked at a start alone. */
+	else if (!strcmp(args.phase, "pre-start") && conf_container_is(args.front.ctx, vmid))
+		status = container_start(&args.front, vmid);
 	else
 		status = phase_run(&args.front, vmid, args.phase);
 	front_close(&args.front);

@@ -41,10 +41,11 @@ static void says_nothing_while_the_card_is_there(void **state)
 {
 	struct host *h = *state;
 
-	for (const char *phases = "pre-start\0post-start\0pre-stop\0post-stop\0"; *phases; phases += strlen(phases) + 1) {
+	for (const char *phases = "pre-start\0post-start\0pre-stop\0"; *phases; phases += strlen(phases) + 1) {
 		gives(run(h, "pvebind-hook", "105", phases), 0);
 		assert_string_equal(out, "");
 	}
+	gives(run(h, "pvebind-hook", "105", "post-stop"), 0);
 	assert_int_equal(ft_writes(h->t), 0);
 	assert_false(ft_exists(h->t, "run/pvebind/105.journal"));
 }
@@ -112,6 +113,17 @@ static void not_on_the_way_home(void **state)
 	gives(run(h, "pvebind-hook", "105", "pre-start"), 0);
 }
 
+/* A VM's stop does not ask a cluster file system that may hang whether it is a container. */
+static void no_phase_but_the_start_looks(void **state)
+{
+	struct host *h = *state;
+
+	gives(run(h, "pvebind-hook", "100", "pre-start"), 0);
+	ft_write(h->t, "etc/pve/lxc/100.conf", "dev0: /dev/not/there\n");
+	gives(run(h, "pvebind-hook", "100", "post-stop"), 0);
+	assert_has(out, "0000:01:00.0, 0000:01:00.1 home again");
+}
+
 static void nodes_of_a_config(void **state)
 {
 	static const char *const paths[] = { "/dev/nvidia0", "/dev/kfd", "/dev/dri" };
@@ -142,7 +154,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(says_nothing_while_the_card_is_there), CASE(names_the_vm_that_has_it),
 		CASE(a_node_that_nobody_borrowed_is_not_ours), CASE(kept_is_told_apart), CASE(one_that_was_stopped_for_it),
-		CASE(not_on_the_way_home), CASE(nodes_of_a_config),
+		CASE(not_on_the_way_home), CASE(no_phase_but_the_start_looks), CASE(nodes_of_a_config),
 	};
 
 	(void)argc;
