@@ -52,6 +52,8 @@ int conf_at_error(const struct conf_at *at, struct pvb_err *err, const char *fmt
 
 /* "/etc/default/grub:9" into buf, which is returned. line 0: none. */
 const char *conf_place(char *buf, size_t size, const char *file, unsigned line);
+/* Whether word stands in text, whose words blanks and newlines part. */
+bool conf_has_word(const char *text, const char *word);
 
 /* Walks a text line by line and cuts it up meanwhile: "\n" and "\r\n" become NULs. Start with
  * { .next = text, .left = size }; text[size] must be a NUL, as pvb_read_file() gives it. */

@@ -196,3 +196,13 @@ const char *conf_place(char *buf, size_t size, const char *file, unsigned line)
 		snprintf(buf, size, "%s", file);
 	return buf;
 }
+
+bool conf_has_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = text + strspn(text, " \n"); *p; p += strcspn(p, " \n"), p += strspn(p, " \n"))
+		if (strcspn(p, " \n") == n && !strncmp(p, word, n))
+			return true;
+	return false;
+}

@@ -97,29 +97,19 @@ int conf_value_devices(const struct conf_spot *spot, void *field, char *value)
 	return words_parse(spot, field, value, device_add);
 }
 
-static bool word_in(const char *words, const char *word)
-{
-	size_t size = strlen(word);
-
-	for (const char *at = words; (at = strstr(at, word)); at += size)
-		if ((at == words || at[-1] == ' ') && (!at[size] || at[size] == ' '))
-			return true;
-	return false;
-}
-
 /* Up to PVB_NAME_MAX: every method once is 31 characters. */
 static int reset_add(const struct conf_spot *spot, void *field, char *word)
 {
 	char *methods = field;
-	bool alone = word_in("auto none", word);
+	bool alone = conf_has_word("auto none", word);
 
-	if (!alone && !word_in("flr bus pm device_specific slot", word))
+	if (!alone && !conf_has_word("flr bus pm device_specific slot", word))
 		return spot_error(spot,
 				  "'%s' is no reset method: write auto, none, or a list out of flr bus pm device_specific slot",
 				  word);
-	if (word_in(methods, word))
+	if (conf_has_word(methods, word))
 		return spot_error(spot, "'%s' is there twice: keep one", word);
-	if (*methods && (alone || word_in("auto none", methods)))
+	if (*methods && (alone || conf_has_word("auto none", methods)))
 		return spot_error(spot, "'%s' does not go with '%s': auto and none stand alone", word, methods);
 	if (*methods)
 		strcat(methods, " ");
@@ -137,7 +127,7 @@ static int text_add(const struct conf_spot *spot, char *text, size_t size, const
 {
 	size_t used = strlen(text);
 
-	if (word_in(text, word))
+	if (conf_has_word(text, word))
 		return spot_error(spot, "'%s' is there twice: keep one", word);
 	if (used + strlen(word) + 2 > size)
 		return spot_error(spot, "more than %zu characters in all: shorten the list", size - 1);
@@ -156,7 +146,7 @@ static bool unit_valid(const char *word)
 
 	if (!dot || dot == word || dot[-1] == '@' || *word == '-' || strlen(word) > UNIT_NAME_MAX)
 		return false;
-	if (!word_in(".service .socket .target .timer .path .mount", dot))
+	if (!conf_has_word(".service .socket .target .timer .path .mount", dot))
 		return false;
 	return !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@")];
 }
@@ -168,7 +158,7 @@ static int unit_add(const struct conf_spot *spot, void *field, char *word)
 				  word);
 	if (!strncmp(word, "pve-container@", 14))
 		return spot_error(spot, "'%s' is a container: name it by its number in stop-containers", word);
-	if (word_in(vital_units, word))
+	if (conf_has_word(vital_units, word))
 		return spot_error(spot, "'%s' cannot be stopped: the VM's start itself depends on it", word);
 	return text_add(spot, field, sizeof(((struct pvb_settings *)NULL)->stop_units), word);
 }
@@ -197,13 +187,13 @@ int conf_value_containers(const struct conf_spot *spot, void *field, char *value
 static int module_add(const struct conf_spot *spot, void *field, char *word)
 {
 	char *modules = field;
-	bool alone = word_in("auto none", word);
+	bool alone = conf_has_word("auto none", word);
 
 	if (!conf_name_valid(word, PVB_NAME_MAX) || strchr(word, '.'))
 		return spot_error(spot, "'%s' is no module: write auto, none, or names as lsmod shows them", word);
 	if (strstr(word, "vfio"))
 		return spot_error(spot, "'%s' must not be unloaded: VMs have their devices through it", word);
-	if (*modules && (alone || word_in("auto none", modules)))
+	if (*modules && (alone || conf_has_word("auto none", modules)))
 		return spot_error(spot, "'%s' does not go with '%s': auto and none stand alone", word, modules);
 	for (char *dash = word; (dash = strchr(dash, '-'));)
 		*dash = '_';

@@ -4,22 +4,12 @@
 
 #include "front.h"
 
-static bool word_in(const char *text, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *p = strstr(text, word); p; p = strstr(p + 1, word))
-		if ((p == text || strchr(" \n", p[-1])) && strchr(" \n", p[n]))
-			return true;
-	return false;
-}
-
 /* pvebind=off on the kernel command line: the way into a host whose VMs take its console at every start. */
 bool front_switched_off(const struct front *front)
 {
 	_conf_free_ char *cmdline = NULL;
 
-	return pvb_read_file(front->ctx, "proc/cmdline", 1 << 16, &cmdline, NULL) == 0 && word_in(cmdline, "pvebind=off");
+	return pvb_read_file(front->ctx, "proc/cmdline", 1 << 16, &cmdline, NULL) == 0 && conf_has_word(cmdline, "pvebind=off");
 }
 
 static int switched_off(const struct front *front, struct pvb_request *request)

@@ -10,16 +10,6 @@ static bool lend_stands(const struct pvb_lend *lend)
 	return !lend->other_boot && (lend->state == PVB_LENT || lend->state == PVB_RUNNING || lend->state == PVB_KEPT);
 }
 
-static bool word_in(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *p = list; *p; p += strcspn(p, " "), p += strspn(p, " "))
-		if (strcspn(p, " ") == n && !strncmp(p, word, n))
-			return true;
-	return false;
-}
-
 /* "0000:01:00.0, 0000:01:00.1: lent to VM 100 (running)" */
 static const char *lend_text(struct front *front, const struct pvb_lend *lend, char *buf, size_t size)
 {
@@ -45,7 +35,7 @@ static bool stopped_for(const struct pvb_lend *lend, unsigned id)
 	char number[16];
 
 	snprintf(number, sizeof(number), "%u", id);
-	return lend->settings.busy_stop && word_in(lend->settings.stop_containers, number);
+	return lend->settings.busy_stop && conf_has_word(lend->settings.stop_containers, number);
 }
 
 /* The first of its nodes that is not there; NULL: they all are. */

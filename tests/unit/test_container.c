@@ -124,6 +124,16 @@ static void no_phase_but_the_start_looks(void **state)
 	assert_has(out, "0000:01:00.0, 0000:01:00.1 home again");
 }
 
+static void a_config_that_cannot_be_read(void **state)
+{
+	struct host *h = *state;
+
+	ft_remove(h->t, CONFIG);
+	ft_mkdir(h->t, CONFIG);
+	gives(run(h, "pvebind-hook", "105", "pre-start"), 1);
+	assert_has(out, "cannot read /etc/pve/lxc/105.conf: Is a directory");
+}
+
 static void nodes_of_a_config(void **state)
 {
 	static const char *const paths[] = { "/dev/nvidia0", "/dev/kfd", "/dev/dri" };
@@ -154,7 +164,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(says_nothing_while_the_card_is_there), CASE(names_the_vm_that_has_it),
 		CASE(a_node_that_nobody_borrowed_is_not_ours), CASE(kept_is_told_apart), CASE(one_that_was_stopped_for_it),
-		CASE(not_on_the_way_home), CASE(no_phase_but_the_start_looks), CASE(nodes_of_a_config),
+		CASE(not_on_the_way_home), CASE(no_phase_but_the_start_looks),
+		CASE(a_config_that_cannot_be_read), CASE(nodes_of_a_config),
 	};
 
 	(void)argc;
