@@ -5,6 +5,7 @@
 #include "service.h"
 
 #define LOOK_NS 5000000000 /* to ask for a state */
+#define PCT_S 3            /* what pct takes to begin and to end, beside the shutdown: Perl, a task of its own, lxc-stop */
 
 struct pvb_service pvb_service_of(const char *arg)
 {
@@ -107,7 +108,7 @@ bool pvb_service_runs(enum pvb_condition condition)
 
 int pvb_service_stop(const struct pvb_ctx *ctx, const struct pvb_service *service, int64_t deadline_ns, struct pvb_err *err)
 {
-	long long seconds = (long long)(deadline_ns - pvb_now_ns()) / 1000000000 - 1;
+	long long seconds = (long long)(deadline_ns - pvb_now_ns()) / 1000000000 - PCT_S;
 	char timeout[24], why[200];
 	/* Past its time a container is not killed, but left running. */
 	const char *shutdown[] = { "shutdown", service->name, "--timeout", timeout, "--forceStop", "0", NULL };

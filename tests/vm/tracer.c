@@ -40,9 +40,8 @@
 
 struct proc {
 	pid_t pid;
-	bool in_call;       /* between a system call's entry and its exit */
-	int fail;           /* at that exit: with this errno, or 0 */
-	bool die;
+	int fail; /* at the end of the call it is in: with this errno, or 0 */
+	bool die; /* there */
 };
 
 struct strike {
@@ -187,7 +186,7 @@ static void forked(pid_t parent)
 	proc_name(&(struct proc){ .pid = parent }, name);
 	say("born %s %lu", name, pid);
 	if (proc_of((pid_t)pid))
-		ptrace(PTRACE_SYSCALL, (pid_t)pid, NULL, NULL);
+		ptrace(PTRACE_CONT, (pid_t)pid, NULL, NULL);
 	else
 		proc_add((pid_t)pid);
 }
@@ -219,18 +218,17 @@ static void stopped(pid_t pid, int status)
 		return;
 	}
 	if (signal == (SIGTRAP | 0x80)) {
-		p->in_call = !p->in_call;
-		if (p->in_call)
-			call_entered(p);
-		else
-			call_left(p);
+		call_left(p);
+	} else if (status >> 16 == PTRACE_EVENT_SECCOMP) {
+		call_entered(p);
 	} else if (status >> 16 == PTRACE_EVENT_FORK || status >> 16 == PTRACE_EVENT_VFORK ||
 		   status >> 16 == PTRACE_EVENT_CLONE) {
 		forked(pid);
 	} else if (status >> 16 == 0 && signal != SIGSTOP) {
 		give = signal == SIGTRAP ? 0 : signal;
 	}
-	ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(long)give);
+	/* The end of a call matters only where something is to happen there. */
+	ptrace(p->fail || p->die ? PTRACE_SYSCALL : PTRACE_CONT, pid, NULL, (void *)(long)give);
 }
 
 static void ended(pid_t pid, int status)
@@ -310,6 +308,8 @@ static void command_start(char **argv)
 		fclose(out);
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		raise(SIGSTOP);
+		if (call_filter() < 0)
+			die("seccomp");
 		execv(argv[0], argv);
 		die(argv[0]);
 	}
@@ -318,9 +318,9 @@ static void command_start(char **argv)
 	dup2(null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
 	ptrace(PTRACE_SETOPTIONS, first, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-	       PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL);
+	       PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL);
 	proc_add(first);
-	ptrace(PTRACE_SYSCALL, first, NULL, NULL);
+	ptrace(PTRACE_CONT, first, NULL, NULL);
 }
 
 /* False: not as it should be. */
