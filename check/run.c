@@ -8,7 +8,7 @@ static const struct check *const groups[] = {
 	check_inventory, check_firmware, check_room, check_cmdline, check_options,
 	check_modules, check_packages, check_modprobe, check_vfioids, check_drivers, check_vendorreset, check_device, check_kernellog, check_pve,
 	check_refusals, check_vmhook, check_vmconfig, check_vmfirmware, check_vmdevice, check_vmdisplay, check_vmothers,
-	check_vmjobs, check_guest,
+	check_vmjobs, check_vmha, check_guest,
 };
 
 const struct check *check_get(size_t i)

@@ -23,6 +23,11 @@ bool vm_borrows(const struct check_run *run)
 	return vm_checkable(run) || (run->host.has_request && run->host.request.num_wanted);
 }
 
+bool vm_cluster_there(const struct check_run *run)
+{
+	return pvb_sysfs_exists(run->host.ctx, "etc/pve/local");
+}
+
 /* ---- keys ---- */
 
 const char *vm_value(const struct check_run *run, const char *key, char place[VM_PLACE_MAX])
@@ -181,9 +186,10 @@ enum vm_seen vm_passes_display(const struct check_run *run)
 	enum vm_seen seen = VM_NO;
 
 	for (unsigned i = 0; i < CONF_HOSTPCI_MAX; i++) {
-		size_t n = vm_hostpci(run, i) ? vm_functions(run, vm_hostpci(run, i), list) : 0;
+		const struct conf_hostpci *hostpci = vm_hostpci(run, i);
+		size_t n = hostpci ? vm_functions(run, hostpci, list) : 0;
 
-		if (vm_hostpci(run, i) && !n)
+		if (hostpci && !n)
 			seen = VM_UNSEEN;
 		while (n-- > 0)
 			if (vm_is_display(list[n]))

@@ -12,6 +12,8 @@
 bool vm_checkable(const struct check_run *run);
 /* … or it borrows devices that only pvebind.ini names. */
 bool vm_borrows(const struct check_run *run);
+/* Whether the cluster's file system is there: else nothing can be said of other VMs, jobs and nodes. */
+bool vm_cluster_there(const struct check_run *run);
 /* The value of a key, and into place where it stands: the file with the line, or the file alone. NULL: it is not there. */
 const char *vm_value(const struct check_run *run, const char *key, char place[VM_PLACE_MAX]);
 /* A key's value as 0 or 1; what it is when it is not there: otherwise. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Chapter 10: who else starts, stops and moves the VM: backup jobs and high availability. */
+/* Chapter 10: who else starts and stops the VM: backup jobs. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,8 +9,6 @@
 #define CRON_FILE "/etc/pve/vzdump.cron" /* up to Proxmox VE 7.0 */
 #define DEFAULTS_FILE "/etc/vzdump.conf"
 #define POOLS_FILE "/etc/pve/user.cfg"
-#define HA_FOLDER "/etc/pve/ha/"
-#define HA_RULES_PM "usr/share/perl5/PVE/HA/Rules.pm"
 #define FILE_MAX (1024 * 1024)
 
 /* ---- which backups ---- */
@@ -170,11 +168,6 @@ static int cron_read(struct check_run *run, unsigned *found)
 	return r == -ENOENT ? 0 : r;
 }
 
-static bool cluster_there(const struct check_run *run)
-{
-	return pvb_sysfs_exists(run->host.ctx, "etc/pve/local");
-}
-
 static void backup_check(struct check_run *run)
 {
 	struct conf_blocks jobs = { .n = 0 };
@@ -193,150 +186,14 @@ static void backup_check(struct check_run *run)
 		check_unknown(run, JOBS_FILE, "the backup jobs cannot be read: %s", strerror(-r));
 	else if (cron < 0)
 		check_unknown(run, CRON_FILE, "the backup jobs cannot be read: %s", strerror(-cron));
-	else if (!cluster_there(run))
+	else if (!vm_cluster_there(run))
 		check_unknown(run, "/etc/pve",
 			      "the backup jobs cannot be seen: Proxmox VE's cluster file system is not there");
 	else if (!found)
 		check_ok(run, JOBS_FILE, "no backup job takes VM %u", run->host.vmid);
 }
 
-/* ---- high availability ---- */
-
-/* "pve1:2,pve2": whether this node is the only one. */
-static bool only_this_node(const struct check_run *run, const char *nodes)
-{
-	size_t n = strlen(run->host.node);
-
-	return nodes && !strncmp(nodes, run->host.node, n) && (!nodes[n] || nodes[n] == ':') && !strpbrk(nodes, ", ");
-}
-
-/* Of Proxmox VE 9. */
-static bool rule_binds(const struct check_run *run, const struct conf_block *rule, const char *resource)
-{
-	const char *resources = conf_block_value(rule, "resources");
-
-	return !strcmp(rule->type, "node-affinity") && resources && conf_list_has(resources, resource) &&
-	       !on(conf_block_value(rule, "disable")) && on(conf_block_value(rule, "strict")) &&
-	       only_this_node(run, conf_block_value(rule, "nodes"));
-}
-
-/* Of the versions before. */
-static bool group_binds(const struct check_run *run, const struct conf_block *group, const char *name)
-{
-	return name && !strcmp(group->id, name) && on(conf_block_value(group, "restricted")) &&
-	       only_this_node(run, conf_block_value(group, "nodes"));
-}
-
-/* Whether a rule, or the resource's group, keeps the VM on this node. */
-static bool ha_bound(const struct check_run *run, const char *group, const char *resource)
-{
-	struct conf_blocks rules, groups;
-	struct pvb_err ignored; /* there need not be any */
-	bool bound = false;
-
-	if (conf_blocks_load(run->host.ctx, HA_FOLDER "rules.cfg", &rules, &ignored) == 0)
-		for (size_t i = 0; i < rules.n; i++)
-			bound = bound || rule_binds(run, &rules.list[i], resource);
-	if (conf_blocks_load(run->host.ctx, HA_FOLDER "groups.cfg", &groups, &ignored) == 0)
-		for (size_t i = 0; i < groups.n; i++)
-			bound = bound || group_binds(run, &groups.list[i], group);
-	conf_blocks_clear(&rules);
-	conf_blocks_clear(&groups);
-	return bound;
-}
-
-/* A device that is named by its address, which means something else on another node. */
-static const struct conf_hostpci *by_address(const struct check_run *run)
-{
-	for (unsigned i = 0; i < CONF_HOSTPCI_MAX; i++)
-		if (vm_hostpci(run, i) && !*vm_hostpci(run, i)->mapping)
-			return vm_hostpci(run, i);
-	return NULL;
-}
-
-static unsigned nodes_count(const struct check_run *run)
-{
-	_conf_strv_ char **names = NULL;
-	unsigned n = 0;
-
-	if (pvb_sysfs_list(run->host.ctx, "etc/pve/nodes", &names) == 0)
-		while (names[n])
-			n++;
-	return n;
-}
-
-/* Rules took the place of groups in Proxmox VE 9. */
-static void ha_commands(struct check_run *run)
-{
-	unsigned vmid = run->host.vmid;
-
-	if (pvb_sysfs_exists(run->host.ctx, HA_RULES_PM)) {
-		check_command(run, "ha-manager rules add node-affinity vm%u-here --resources vm:%u --nodes %s --strict 1", vmid, vmid,
-			      run->host.node);
-		return;
-	}
-	check_command(run, "ha-manager groupadd vm%u-here --nodes %s --restricted 1", vmid, run->host.node);
-	check_command(run, "ha-manager set vm:%u --group vm%u-here", vmid, vmid);
-}
-
-static void ha_resource_say(struct check_run *run, const struct conf_block *block)
-{
-	const char *state = conf_block_value(block, "state");
-	char place[VM_PLACE_MAX], resource[32];
-
-	check_place(place, sizeof(place), HA_FOLDER "resources.cfg", block->line);
-	snprintf(resource, sizeof(resource), "vm:%u", run->host.vmid);
-	if (state && !strcmp(state, "ignored")) {
-		check_ok(run, place, "high availability ignores VM %u", run->host.vmid);
-	} else if (nodes_count(run) == 1) {
-		check_ok(run, place, "high availability starts VM %u again; there is no other node", run->host.vmid);
-	} else if (ha_bound(run, conf_block_value(block, "group"), resource)) {
-		check_ok(run, place, "high availability keeps VM %u on this node", run->host.vmid);
-	} else if (by_address(run)) {
-		check_warn(run, place,
-			   "high availability may start VM %u on another node, and it names a device of this one by its address: there that is nothing, or something else",
-			   run->host.vmid);
-		check_advise(run,
-			     "Name the devices by a mapping that has an entry for each node (Datacenter, Resource Mappings); or keep the VM on this node:");
-		ha_commands(run);
-	} else {
-		check_ok(run, place,
-			 "high availability may start VM %u on another node, and it names its devices by mappings: each node needs an entry, and pvebind",
-			 run->host.vmid);
-	}
-}
-
-static void ha_check(struct check_run *run)
-{
-	struct conf_blocks resources = { .n = 0 };
-	char vmid[16];
-	struct pvb_err err;
-	bool found = false;
-	int r;
-
-	if (!vm_borrows(run))
-		return;
-	r = conf_blocks_load(run->host.ctx, HA_FOLDER "resources.cfg", &resources, &err);
-	snprintf(vmid, sizeof(vmid), "%u", run->host.vmid);
-	for (size_t i = 0; r == 0 && i < resources.n; i++) {
-		if (strcmp(resources.list[i].type, "vm") != 0 || strcmp(resources.list[i].id, vmid) != 0)
-			continue;
-		ha_resource_say(run, &resources.list[i]);
-		found = true;
-	}
-	conf_blocks_clear(&resources);
-	if (r < 0 && r != -ENOENT)
-		check_unknown(run, HA_FOLDER "resources.cfg", "what high availability does cannot be read: %s",
-			      strerror(-r));
-	else if (!cluster_there(run))
-		check_unknown(run, "/etc/pve",
-			      "what high availability does cannot be seen: Proxmox VE's cluster file system is not there");
-	else if (!found)
-		check_ok(run, HA_FOLDER "resources.cfg", "high availability does not move VM %u", run->host.vmid);
-}
-
 const struct check check_vmjobs[] = {
 	{ "vm-backup", "Backups leave the VM running", CHECK_VM, "10", backup_check },
-	{ "vm-ha", "High availability does not move the VM away from its devices", CHECK_VM, "10", ha_check },
 	{ .id = NULL },
 };

@@ -13,10 +13,10 @@ static const char *duration_text(int64_t ms, char *buf, size_t size)
 		const char *big, *small;
 		int64_t s, part;
 	} forms[] = { { "d", "h", 86400, 3600 }, { "h", "min", 3600, 60 }, { "min", "s", 60, 1 } };
-	int64_t s = ms / 1000;
+	int64_t s = ms / 1000, tenths = ms / 100;
 
 	if (s < 60) {
-		snprintf(buf, size, s ? "%.1f s" : "%.0f ms", s ? (double)(ms / 100) / 10 : (double)ms);
+		snprintf(buf, size, s ? "%.1f s" : "%.0f ms", s ? (double)tenths / 10 : (double)ms);
 		return buf;
 	}
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
@@ -50,8 +50,9 @@ static const char *who_text(const struct log_entry *entry, char buf[40])
 {
 	unsigned vmid;
 	struct pvb_err ignored;
+	bool guest = conf_vmid_parse(entry->vm, &vmid, &ignored) == 0;
 
-	snprintf(buf, 40, "%s%s", conf_vmid_parse(entry->vm, &vmid, &ignored) == 0 ? "VM " : "", entry->vm);
+	snprintf(buf, 40, "%s%s", !guest ? "" : entry->container ? "CT " : "VM ", entry->vm);
 	return buf;
 }
 
@@ -151,7 +152,7 @@ static struct json_object *devices_json(const struct log_entry *entry)
 	return list;
 }
 
-/* {"time" (with microseconds), "boot", "vm", "event", "priority", "devices", "duration_ms", "lent_ms", "generation",
+/* {"time" (with microseconds), "boot", "vm", "container", "event", "priority", "devices", "duration_ms", "lent_ms", "generation",
  *  "refusal", "text"} */
 static struct json_object *entry_json(const struct log *log, size_t i)
 {
@@ -164,6 +165,7 @@ static struct json_object *entry_json(const struct log *log, size_t i)
 	json_object_object_add(value, "time", json_object_new_double_s((double)entry->us / 1e6, time));
 	json_object_object_add(value, "boot", cli_json_text_or_null(entry->boot));
 	json_object_object_add(value, "vm", cli_json_text_or_null(entry->vm));
+	json_object_object_add(value, "container", json_object_new_boolean(entry->container));
 	json_object_object_add(value, "event", cli_json_text_or_null(entry->event));
 	json_object_object_add(value, "priority", json_object_new_int(entry->priority));
 	json_object_object_add(value, "devices", devices_json(entry));

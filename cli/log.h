@@ -10,6 +10,7 @@ struct log_entry {
 	int64_t us;          /* since the epoch */
 	char boot[40];       /* id of the host's boot */
 	char vm[32];
+	bool container;      /* vm is a container's number */
 	char event[16];      /* pvb_event_name() */
 	char refusal[24];
 	char devices[400];   /* "0000:01:00.0, 0000:01:00.1" */

@@ -52,6 +52,7 @@ static void entry_fill(struct log_entry *entry, struct json_object *value)
 	*entry = (struct log_entry){ .us = strtoll(text_get(value, "__REALTIME_TIMESTAMP"), NULL, 10) };
 	snprintf(entry->boot, sizeof(entry->boot), "%s", text_get(value, "_BOOT_ID"));
 	snprintf(entry->vm, sizeof(entry->vm), "%s", text_get(value, "PVEBIND_VM"));
+	entry->container = *text_get(value, "PVEBIND_CONTAINER");
 	snprintf(entry->event, sizeof(entry->event), "%s", text_get(value, "PVEBIND_EVENT"));
 	snprintf(entry->refusal, sizeof(entry->refusal), "%s", text_get(value, "PVEBIND_REFUSAL"));
 	devices_get(value, entry->devices, sizeof(entry->devices));
@@ -86,7 +87,7 @@ static void question_fill(struct question *question, unsigned vmid, const char *
 {
 	static const char *const always[] = {
 		"--output=json", "--quiet", "--no-pager", ("--lines=" LOG_ENTRIES_MAX), "SYSLOG_IDENTIFIER=pvebind", "_UID=0",
-		("--output-fields=MESSAGE,PRIORITY,PVEBIND_VM,PVEBIND_EVENT,PVEBIND_DEVICE,PVEBIND_DURATION_MS,PVEBIND_GENERATION,"
+		("--output-fields=MESSAGE,PRIORITY,PVEBIND_VM,PVEBIND_CONTAINER,PVEBIND_EVENT,PVEBIND_DEVICE,PVEBIND_DURATION_MS,PVEBIND_GENERATION,"
 		 "PVEBIND_REFUSAL"),
 	};
 	size_t n = sizeof(always) / sizeof(always[0]);
@@ -108,7 +109,7 @@ static int journalctl_failed(FILE *in, int status, struct pvb_err *err)
 {
 	char line[256], last[256] = "";
 
-	rewind(in);
+	fseek(in, 0, SEEK_SET);
 	while (fgets(line, sizeof(line), in))
 		if (*line != '{' && *line != '\n')
 			snprintf(last, sizeof(last), "%.*s", (int)strcspn(line, "\n"), line);
@@ -123,7 +124,7 @@ static int answer_parse(FILE *in, struct log *log)
 	size_t room = 0;
 	int r = 0;
 
-	rewind(in);
+	fseek(in, 0, SEEK_SET);
 	while (r == 0 && getline(&line, &room, in) > 0) {
 		struct json_object *value = *line == '{' ? json_tokener_parse(line) : NULL;
 

@@ -96,6 +96,14 @@ const char *conf_block_value(const struct conf_block *block, const char *key)
 	return NULL;
 }
 
+bool conf_block_on(const struct conf_block *block, const char *key)
+{
+	const char *value = conf_block_value(block, key);
+	bool on = false;
+
+	return value && conf_bool_parse(value, &on) && on;
+}
+
 void conf_pairs_free(struct conf_pair *pairs, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

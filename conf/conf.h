@@ -4,10 +4,11 @@
  *
  * Files, each calling only those before it:
  *   text → values → keys → ini → settings   pvebind.ini into struct conf_settings
+ *   text → node                        which node this is, and which there are
  *   text → blocks                      files of "TYPE: ID" sections
- *   text, blocks → hostpci → vmconf    the VM's own configuration into struct conf_vm
+ *   text, node → hostpci → vmconf      the VM's own configuration into struct conf_vm
  *   text → mapping                     /etc/pve/mapping/pci.cfg into struct conf_mapping
- *   text → vmstate                     what runs, what is reserved, which node this is
+ *   text → vmstate                     what runs, what is reserved
  *   text, blocks → storage             where a snippet's file is, by /etc/pve/storage.cfg
  *   all of them → wanted → request     struct pvb_request, what libpvebind takes
  *   settings, storage → nextscript     another hookscript, called after ours
@@ -269,7 +270,19 @@ int conf_blocks_load(struct pvb_ctx *ctx, const char *path, struct conf_blocks *
 int conf_blocks_parse(struct conf_blocks *blocks, char *text, size_t size, struct pvb_err *err) PVB_MUST_CHECK;
 /* The value of a key, "1" of one without; the last where it is doubled; NULL. */
 const char *conf_block_value(const struct conf_block *block, const char *key);
+/* Whether the key is there, and 1. */
+bool conf_block_on(const struct conf_block *block, const char *key);
 void conf_blocks_clear(struct conf_blocks *blocks);
+
+/* ---- node.c: the cluster's nodes --------------------------------------------------- */
+
+/* This node's name into buf: where etc/pve/local leads, else the host's name up to its first dot. */
+const char *conf_node_name(const struct pvb_ctx *ctx, char *buf, size_t size);
+/* The nodes that have joined the cluster (corosync.conf); without a cluster those that have a folder below etc/pve/nodes,
+ * this one among them. *names as pvb_sysfs_list() gives it; empty when nothing tells. */
+int conf_node_list(const struct pvb_ctx *ctx, char ***names) PVB_MUST_CHECK;
+/* The node whose VM it is into buf; false: no node's. */
+bool conf_node_of_vm(const struct pvb_ctx *ctx, unsigned vmid, char *buf, size_t size);
 
 /* ---- hostpci.c, vmconf.c: the VM's configuration -------------------------------- */
 
@@ -381,8 +394,6 @@ void conf_mapping_clear(struct conf_mapping *mapping);
 
 /* ---- vmstate.c: what runs ------------------------------------------------------------ */
 
-/* This node's name into buf: where etc/pve/local leads, else the host's name up to its first dot. */
-const char *conf_node_name(const struct pvb_ctx *ctx, char *buf, size_t size);
 /* Proxmox VE's test of a running VM: its QEMU's pid, or 0. After a forced stop the pid file is
  * gone while QEMU is still letting go of its devices: 0 does not prove that they are free. */
 int conf_vmstate_pid(const struct pvb_ctx *ctx, unsigned vmid);

@@ -37,6 +37,8 @@ static void lend_fields(struct journald_entry *entry, const struct front *front,
 		journald_field(entry, "PVEBIND_VM", "%s", event->name);
 	else if (front->vmid)
 		journald_field(entry, "PVEBIND_VM", "%u", front->vmid);
+	if (front->container)
+		journald_field(entry, "PVEBIND_CONTAINER", "%u", front->vmid);
 	if (event->kind != PVB_EVENT_NONE)
 		journald_field(entry, "PVEBIND_EVENT", "%s", pvb_event_name(event->kind));
 	if (event->generation)

@@ -30,6 +30,7 @@ struct front {
 	bool looking;              /* nothing is done, so nothing is for the system's log */
 	bool verbose;              /* debug lines too */
 	unsigned vmid;             /* whose lend it is about; 0: no one VM's */
+	bool container;            /* that is a container's number */
 	int journald;              /* 0: not opened yet; -1: there is none */
 	unsigned told;             /* kinds of events that were told, a bit each */
 	/* Start a guard: the VM's lend has begun, and settings.guard says so. NULL: nobody watches (by hand). Must not block. */

@@ -179,7 +179,7 @@ int conf_mapping_parse(struct conf_mapping *mapping, char *text, size_t size, co
 		return pvb_err_set(err, -EINVAL, "mapping '%s' is there twice in " CONF_MAPPING_FILE ": " REMEDY, name);
 	if (mapping->n == 0)
 		return pvb_err_set(err, -ENOENT,
-				   "mapping '%s' has no device on this node (%s), says " CONF_MAPPING_FILE
+				   "mapping '%s' has no device on node %s, says " CONF_MAPPING_FILE
 				   ": add one under Datacenter, Resource Mappings, or start the VM on a node that has one",
 				   name, node);
 	return 0;

@@ -141,7 +141,7 @@ static int request_fill(const struct build *b)
 
 	request->settings = b->settings->options.settings;
 	/* So that the journal has its path, and the way home needs no storage.cfg. The hook has said what is wrong with it. */
-	r = conf_next_resolve(b->ctx, request->settings.next, &ignored);
+	r = conf_next_resolve(b->ctx, request->settings.next, &ignored); /* NOLINT(clang-analyzer-deadcode.DeadStores) */
 	conf_copy(b->extra->config, sizeof(b->extra->config), b->settings->file);
 	r = names_want(b);
 	if (r == 0)
@@ -161,6 +161,7 @@ static int settings_use(struct build *b, const char *config)
 	settings.notes = (struct conf_notes){ .n = 0 };
 	if (r == 0)
 		r = request_fill(b);
+	b->settings = NULL;
 	conf_settings_clear(&settings);
 	return r;
 }

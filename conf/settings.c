@@ -84,7 +84,7 @@ static int settings_apply(struct conf_settings *settings, const struct conf_sect
 }
 
 /* Every name that "devices" gives must be one. */
-static int names_check(const struct conf_settings *settings, struct pvb_err *err)
+static int names_check(const struct conf_settings *settings, const char *node, struct pvb_err *err)
 {
 	const struct conf_names *names = &settings->options.devices;
 	struct conf_at at = { .file = settings->file, .line = names->line };
@@ -94,8 +94,8 @@ static int names_check(const struct conf_settings *settings, struct pvb_err *err
 
 		if (strcmp(name, "hostpci") && !strchr(name, ':') && !conf_settings_device(settings, name))
 			return conf_at_error(&at, err,
-					     "devices: there is no section [device %s] for this node: add it, or correct the name",
-					     name);
+					     "devices: there is no section [device %s] for node %s: add it, or correct the name",
+					     name, node);
 	}
 	return 0;
 }
@@ -139,7 +139,7 @@ int conf_settings_parse(struct conf_settings *settings, const char *file, char *
 	if (r == 0 && (settings_apply(settings, &sections, vmid) < 0 || stops_check(settings, vmid) < 0))
 		r = pvb_err_set(err, -ENOMEM, "out of memory");
 	conf_sections_clear(&sections);
-	return r < 0 ? r : names_check(settings, err);
+	return r < 0 ? r : names_check(settings, node, err);
 }
 
 const struct conf_device *conf_settings_device(const struct conf_settings *settings, const char *name)

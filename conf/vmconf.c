@@ -133,8 +133,14 @@ int conf_vm_parse(struct conf_vm *vm, char *text, size_t size, struct pvb_err *e
 	return r;
 }
 
-static int vm_read_error(const struct conf_vm *vm, int r, struct pvb_err *err)
+static int vm_read_error(const struct pvb_ctx *ctx, const struct conf_vm *vm, int r, struct pvb_err *err)
 {
+	char node[PVB_NAME_MAX];
+
+	if ((r == -ENOENT || r == -ENOTDIR) && conf_node_of_vm(ctx, vm->vmid, node, sizeof(node)))
+		return pvb_err_set(err, -ENOENT,
+				   "VM %u has no configuration on this node (%s is not there): it is on node %s, do it there",
+				   vm->vmid, vm->file, node);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return pvb_err_set(err, -ENOENT,
 				   "VM %u has no configuration on this node (%s is not there): check the number with 'qm list', and that pve-cluster.service runs",
@@ -159,7 +165,7 @@ int conf_vm_load(struct pvb_ctx *ctx, unsigned vmid, const char *node, struct co
 	else
 		snprintf(vm->file, sizeof(vm->file), "/" VM_DIR "/%u.conf", vmid);
 	r = pvb_read_file(ctx, vm->file, VM_CONF_MAX, &text, &size);
-	return r < 0 ? vm_read_error(vm, r, err) : conf_vm_parse(vm, text, size, err);
+	return r < 0 ? vm_read_error(ctx, vm, r, err) : conf_vm_parse(vm, text, size, err);
 }
 
 /* ---- behind the current part ---- */
@@ -196,7 +202,7 @@ int conf_vm_sections(struct pvb_ctx *ctx, const struct conf_vm *vm, struct conf_
 	*list = NULL;
 	*n = 0;
 	if (r < 0)
-		return vm_read_error(vm, r, err);
+		return vm_read_error(ctx, vm, r, err);
 	lines.next = text;
 	while (r == 0 && conf_line_next(&lines)) {
 		if (line_is_section(&lines))

@@ -140,8 +140,9 @@ enum front_status front_return(struct front *front, unsigned vmid, bool stop)
 	if (r == -ENOENT) {
 		if (conf_vmstate_pid(front->ctx, vmid))
 			stop_confirm(&asker, &lend, &ignored);
-		else
-			pvb_log(front->ctx, PVB_NOTICE, "VM %u: nothing is lent, nothing to take back", vmid);
+		else /* at a stop it may be a container's, too, which only /etc/pve could tell */
+			pvb_log(front->ctx, stop ? PVB_DEBUG : PVB_NOTICE, "%s%u: nothing is lent, nothing to take back",
+				stop ? "" : "VM ", vmid);
 		return asker.refused ? FRONT_REFUSED : FRONT_DONE;
 	}
 	if (r == 0)

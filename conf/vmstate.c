@@ -259,33 +259,6 @@ unsigned conf_vmstate_reserved(const struct pvb_ctx *ctx, const struct pvb_addr 
 
 /* ---- the host ------------------------------------------------------------------------ */
 
-/* Where etc/pve/local leads: "nodes/pve1". */
-static bool local_read(const struct pvb_ctx *ctx, char *buf, size_t size)
-{
-	_conf_close_ int fd = pvb_open(ctx, "etc/pve/local", O_PATH | O_NOFOLLOW);
-	char target[256], *slash;
-	ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", target, sizeof(target) - 1);
-
-	if (n <= 0)
-		return false;
-	target[n] = '\0';
-	slash = strrchr(target, '/');
-	slash = slash ? slash + 1 : target;
-	return conf_name_valid(slash, size) && conf_copy(buf, size, slash);
-}
-
-const char *conf_node_name(const struct pvb_ctx *ctx, char *buf, size_t size)
-{
-	if (local_read(ctx, buf, size))
-		return buf;
-	/* As PVE::INotify::nodename() does. */
-	if (gethostname(buf, size) < 0)
-		*buf = '\0';
-	buf[size - 1] = '\0';
-	*strchrnul(buf, '.') = '\0';
-	return buf;
-}
-
 /* Start `systemctl is-system-running`, its output into a pipe; -1 when it cannot be. */
 static int systemctl_start(const char *root, pid_t *pid)
 {

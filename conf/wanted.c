@@ -69,6 +69,17 @@ static int wanted_add(const struct conf_ask *ask, const struct pvb_addr *addr, c
 
 /* ---- by address ----------------------------------------------------------------- */
 
+/* An address is one node's; what it is called on all of them is a mapping. */
+static const char *mapping_advice(const struct conf_ask *ask)
+{
+	_conf_strv_ char **nodes = NULL;
+	bool several = conf_node_list(ask->ctx, &nodes) == 0 && nodes[0] && nodes[1];
+
+	if (!several || !strcmp(ask->at.file, CONF_MAPPING_FILE))
+		return "";
+	return ", or name the device by a mapping with an entry for each node";
+}
+
 /* *group: the IOMMU group of the function, or of the slot's first; -1 without an IOMMU. */
 static int addr_look(const struct conf_ask *ask, const struct pvb_addr *addr, int *group, struct pvb_err *err)
 {
@@ -79,9 +90,9 @@ static int addr_look(const struct conf_ask *ask, const struct pvb_addr *addr, in
 	*group = -1;
 	if (r == -ENODEV)
 		return pvb_err_set(err, r,
-				   "VM %u: %s names %s, which is not on this host (moved, removed or switched off; 'lspci -D' shows what is there): correct %s in %s:%u",
-				   ask->vmid, ask->origin, pvb_addr_format(addr, text), ask->key, ask->at.file,
-				   ask->at.line);
+				   "VM %u: %s names %s, which is not on this host, %s (moved, removed or switched off; 'lspci -D' shows what is there): correct %s in %s:%u%s",
+				   ask->vmid, ask->origin, pvb_addr_format(addr, text), ask->node, ask->key, ask->at.file,
+				   ask->at.line, mapping_advice(ask));
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < pvb_snapshot_count(snapshot); i++) {
@@ -212,8 +223,9 @@ int conf_want_id(const struct conf_ask *ask, const struct conf_id *id, struct pv
 		return r;
 	if (matches.n == 0)
 		return pvb_err_set(err, -ENODEV,
-				   "VM %u: %s: no device of this host has the id %s ('lspci -nn' shows them): correct %s in %s:%u",
-				   ask->vmid, ask->origin, conf_id_format(id, text), ask->key, ask->at.file, ask->at.line);
+				   "VM %u: %s: no device of this host, %s, has the id %s ('lspci -nn' shows them): correct %s in %s:%u",
+				   ask->vmid, ask->origin, ask->node, conf_id_format(id, text), ask->key, ask->at.file,
+				   ask->at.line);
 	if (matches.n > 1)
 		return id_refuse_ambiguous(ask, id, &matches, err);
 	return conf_want_addr(ask, &matches.first, err);
@@ -276,16 +288,20 @@ static int group_check(const struct conf_ask *ask, const char *mapping, const st
 	return 0;
 }
 
-/* Both what the mapping and what [device] expects are to hold. */
-static int alternative_want(const struct conf_ask *ask, const char *mapping, const struct conf_alternative *alt,
+/* Both what the mapping and what [device] expects are to hold. An address that is wrong is the mapping's. */
+static int alternative_want(const struct conf_ask *asked, const char *mapping, const struct conf_alternative *alt,
 			    struct pvb_err *err)
 {
-	int r = group_check(ask, mapping, alt, err);
+	struct conf_ask ask = *asked;
+	int r;
 
+	ask.key = "the mapping";
+	ask.at = (struct conf_at){ .file = CONF_MAPPING_FILE, .line = alt->line };
+	r = group_check(&ask, mapping, alt, err);
 	for (size_t i = 0; r == 0 && i < alt->num_paths; i++) {
-		r = conf_want_addr(ask, &alt->paths[i], err);
+		r = conf_want_addr(&ask, &alt->paths[i], err);
 		if (r == 0 && alt->has_id)
-			r = wanted_add(ask, &alt->paths[i], &alt->id, err);
+			r = wanted_add(&ask, &alt->paths[i], &alt->id, err);
 	}
 	return r;
 }
@@ -303,8 +319,8 @@ static int mapping_choose(const struct conf_ask *ask, const char *name, const st
 			return alternative_want(ask, name, &mapping->list[i], err);
 	/* The first stands in for the device, so that there is a request that can be refused. */
 	if (pvb_refuse(&ask->request->refusals, "reserved-by-pve", &mapping->list[0].paths[0],
-		       "%s: every device of mapping '%s' on this node is taken (%s): stop one of those VMs, or map another device",
-		       ask->origin, name, who) < 0)
+		       "%s: every device of mapping '%s' on node %s is taken (%s): stop one of those VMs, or map another device",
+		       ask->origin, name, ask->node, who) < 0)
 		return out_of_memory(err);
 	return wanted_add(ask, &mapping->list[0].paths[0], NULL, err);
 }

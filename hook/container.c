@@ -89,6 +89,8 @@ enum front_status container_start(struct front *front, unsigned id)
 	struct pvb_err err;
 	int r;
 
+	front->vmid = id;
+	front->container = true;
 	r = conf_container_load(front->ctx, id, &ct, &err);
 	if (r == 0)
 		r = start_refuse(front, &ct, &err);

@@ -317,7 +317,7 @@ static void values_are_checked(void **state)
 	bad("[vm 100]\ndevices = a/b\n", INI ":2: devices: 'a/b' is neither hostpci nor an address nor the name");
 	bad("[vm 100]\ndevices = 01:00.9\n", INI ":2: devices: '01:00.9' is no PCI address");
 	bad("[vm 100]\ndevices = hostpci hostpci\n", INI ":2: devices: 'hostpci' is there twice");
-	bad("[vm 100]\ndevices = gpu\n", INI ":2: devices: there is no section [device gpu] for this node: add it");
+	bad("[vm 100]\ndevices = gpu\n", INI ":2: devices: there is no section [device gpu] for node pve1: add it");
 	bad("[device gpu@pve2]\nmatch = 01:00\n[vm 100]\ndevices = gpu\n",
 	    INI ":4: devices: there is no section [device gpu]");
 	bad("[vm 100]\nreset = flr hard\n", INI ":2: reset: 'hard' is no reset method");

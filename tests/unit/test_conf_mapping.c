@@ -65,8 +65,8 @@ static void missing_ones_are_named(void **state)
 	bad("nic\n\tmap node=pve1,path=01:00\n", -ENOENT,
 	    "there is no PCI mapping 'gpu' in /etc/pve/mapping/pci.cfg: create it under Datacenter, Resource Mappings");
 	bad("gpu\n\tmap node=pve2,path=01:00\n", -ENOENT,
-	    "mapping 'gpu' has no device on this node (pve1), says /etc/pve/mapping/pci.cfg: add one");
-	bad("gpu\n\n\tmap node=pve1,path=01:00\n", -ENOENT, "mapping 'gpu' has no device on this node (pve1)");
+	    "mapping 'gpu' has no device on node pve1, says /etc/pve/mapping/pci.cfg: add one");
+	bad("gpu\n\n\tmap node=pve1,path=01:00\n", -ENOENT, "mapping 'gpu' has no device on node pve1");
 	bad("", -ENOENT, "there is no PCI mapping 'gpu'");
 }
 

@@ -74,7 +74,7 @@ static void missing_things_are_named(void **state)
 	bad(root, -ENOENT, "VM 100 has no configuration on this node");
 	root_vm(root, 100, "hostpci2: 0000:99:00\n");
 	bad(root, -ENODEV,
-	    "VM 100: hostpci2 names 0000:99:00, which is not on this host (moved, removed or switched off; "
+	    "VM 100: hostpci2 names 0000:99:00, which is not on this host, pve1 (moved, removed or switched off; "
 	    "'lspci -D' shows what is there): correct hostpci2 in /etc/pve/qemu-server/100.conf:1");
 	root_vm(root, 100, "hostpci0: 0000:01:00.7\n");
 	bad(root, -ENODEV, "hostpci0 names 0000:01:00.7");
@@ -201,7 +201,7 @@ static void wrong_devices_are_named(void **state)
 	bad(root, -ENODEV, "correct devices in /etc/pve/pvebind.ini:2");
 	root_put(root, INI, "[device a]\nmatch = 1234:5678\n[vm 100]\ndevices = a\n");
 	bad(root, -ENODEV,
-	    "VM 100: device a: no device of this host has the id 1234:5678 ('lspci -nn' shows them): correct match in /etc/pve/pvebind.ini:2");
+	    "VM 100: device a: no device of this host, pve1, has the id 1234:5678 ('lspci -nn' shows them): correct match in /etc/pve/pvebind.ini:2");
 	root_put(root, INI, "[device a]\nexpect = 1234:5678\n[vm 100]\ndevices = a\n");
 	bad(root, -EINVAL, "/etc/pve/pvebind.ini:1: [device a] has no match for node pve1: add one");
 }

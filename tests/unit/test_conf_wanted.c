@@ -162,7 +162,7 @@ static void no_free_alternative_is_refused(void **state)
 	reserve(root, "0000:01:00.0", 101);
 	made = good(root);
 	refused(&made, "reserved-by-pve",
-		"hostpci1: every device of mapping 'gpu' on this node is taken (0000:01:00 by VM 101, 0000:02:00.0 by hostpci0): stop one of those VMs");
+		"hostpci1: every device of mapping 'gpu' on node pve1 is taken (0000:01:00 by VM 101, 0000:02:00.0 by hostpci0): stop one of those VMs");
 	made_clear(&made);
 }
 
@@ -199,7 +199,7 @@ static void wrong_mappings_are_named(void **state)
 	root_vm(root, 100, "hostpci0: mapping=gpu\n");
 	bad(root, -ENOENT, "VM 100: hostpci0: there is no PCI mapping 'gpu' (/etc/pve/mapping/pci.cfg does not exist)");
 	root_put(root, CFG, "gpu\n\tmap node=pve2,path=0000:01:00,id=10de:24b0\n");
-	bad(root, -ENOENT, "VM 100: hostpci0: mapping 'gpu' has no device on this node (pve1)");
+	bad(root, -ENOENT, "VM 100: hostpci0: mapping 'gpu' has no device on node pve1");
 	root_put(root, CFG, "gpu\n\tmap node=pve1,path=0000:09:00,id=10de:24b0\n");
 	bad(root, -ENODEV, "VM 100: hostpci0 names 0000:09:00, which is not on this host");
 }

@@ -46,6 +46,7 @@ static void says_nothing_while_the_card_is_there(void **state)
 		assert_string_equal(out, "");
 	}
 	gives(run(h, "pvebind-hook", "105", "post-stop"), 0);
+	assert_string_equal(out, "");
 	assert_int_equal(ft_writes(h->t), 0);
 	assert_false(ft_exists(h->t, "run/pvebind/105.journal"));
 }

@@ -154,6 +154,24 @@ static void a_refusal(void **state)
 	HAS_LINES(entry_with("PVEBIND_EVENT=refused", 0), "MESSAGE=", "PRIORITY=3\n", "PVEBIND_VM=100\n");
 }
 
+/* With the container's number, so that pvebind log 105 has it; told from a VM's. */
+static void a_containers_refusal(void **state)
+{
+	struct host *h = *state;
+
+	ft_write(h->t, "etc/pve/lxc/105.conf", "dev0: /dev/dri/renderD128\n");
+	gives(told(h, "pvebind-hook", "105", "pre-start"), 0);
+	assert_string_equal(heard, "");
+	gives(told(h, "pvebind", "lend", "100"), 0);
+	assert_has_not(heard, "PVEBIND_CONTAINER");
+	gives(told(h, "pvebind-hook", "105", "pre-start"), 1);
+	HAS_LINES(entry_with("PVEBIND_EVENT=refused", 0), "MESSAGE=container 105: /dev/dri/renderD128 is not there", "PRIORITY=3\n",
+		  "PVEBIND_VM=105\n", "PVEBIND_CONTAINER=105\n");
+	assert_null(entry_with("PVEBIND_EVENT=refused", 1));
+	gives(told(h, "pvebind-hook", "105", "post-stop"), 0);
+	assert_string_equal(heard, "");
+}
+
 static void a_failure_undone(void **state)
 {
 	struct host *h = *state;
@@ -338,7 +356,7 @@ static void odd_values(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		IN_HOST(a_lend_and_its_return), IN_HOST(a_refusal), IN_HOST(a_failure_undone), IN_HOST(what_is_not_home),
+		IN_HOST(a_lend_and_its_return), IN_HOST(a_refusal), IN_HOST(a_containers_refusal), IN_HOST(a_failure_undone), IN_HOST(what_is_not_home),
 		IN_HOST(what_hangs), IN_HOST(a_start_that_failed), IN_HOST(a_look_is_not_logged), IN_HOST(a_journald_that_does_not_read),
 		IN_HOST(a_journald_that_is_gone), IN_HOST(a_journald_that_comes_back), IN_HOST(odd_values),
 	};

@@ -94,6 +94,23 @@ static void the_same_for_programs(void **state)
 	assert_int_equal(count_at(parsed, "entries.2.devices"), 0);
 }
 
+static void a_container_is_no_vm(void **state)
+{
+	struct ft_tree *t = *state;
+
+	setenv("TZ", "UTC", 1);
+	journalctl(t, "{\"__REALTIME_TIMESTAMP\":\"1790000000000000\",\"MESSAGE\":\"container 105 does without its card\",\"PVEBIND_VM\":\"105\","
+		      "\"PVEBIND_CONTAINER\":\"105\",\"PVEBIND_EVENT\":\"refused\",\"PRIORITY\":\"3\"}\n", 0);
+	assert_int_equal(run_bare(t, "log 105"), 0);
+	assert_string_equal(ran.out, "2026-09-21 14:13:20  CT 105  refused    container 105 does without its card\n");
+	has(ft_read(t, "asked"), "PVEBIND_CONTAINER,");
+	assert_int_equal(run_bare(t, "log 105 --json"), 0);
+	assert_string_equal(text_at(json(), "entries.0.container"), "true");
+	life_play(t);
+	assert_int_equal(run_bare(t, "log --json"), 0);
+	assert_string_equal(text_at(json(), "entries.0.container"), "false");
+}
+
 /* Only what root wrote counts, and of one VM nothing else is asked for. */
 static void what_is_asked(void **state)
 {
@@ -174,7 +191,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		IN_TREE(a_timeline), IN_TREE(the_same_for_programs), IN_TREE(what_is_asked), IN_TREE(odd_entries),
-		IN_TREE(it_cannot_be_read), IN_TREE(a_long_log),
+		IN_TREE(it_cannot_be_read), IN_TREE(a_long_log), IN_TREE(a_container_is_no_vm),
 	};
 
 	(void)argc;
