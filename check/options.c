@@ -172,7 +172,7 @@ static enum translation groups_translation(const struct check_host *host)
 
 	if (pvb_sysfs_list(host->ctx, "sys/kernel/iommu_groups", &groups) < 0)
 		return TRANSLATION_UNKNOWN;
-	for (size_t i = 0; groups[i] && i < 16; i++) {
+	for (size_t i = 0; i < 16 && groups[i]; i++) {
 		enum translation one = TRANSLATION_UNKNOWN;
 
 		snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%.16s/type", groups[i]);

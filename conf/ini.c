@@ -224,7 +224,7 @@ static char *line_read(char *str, int num, void *stream)
 	if (p->err->code || num < 3 || !conf_line_next(&p->lines))
 		return NULL;
 	p->at.line = p->lines.number;
-	if (line_check(p, (size_t)num - 2, &line) < 0)
+	if (line_check(p, (size_t)num - 2, &line) < 0 || !line)
 		return NULL;
 	snprintf(str, (size_t)num, "%s\n", *line == '[' ? "" : line);
 	return str;

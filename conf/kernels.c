@@ -178,7 +178,7 @@ static void driver_add(struct drivers *drivers, const char *name, size_t size)
 
 static int alias_add(struct kernel *kernel, size_t *room, struct kernel_alias alias)
 {
-	struct kernel_alias *more = kernel->aliases;
+	struct kernel_alias *more;
 
 	if (kernel->num_aliases == *room) {
 		*room = *room ? *room * 2 : 4096;

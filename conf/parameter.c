@@ -24,7 +24,7 @@ bool parameter_is(const char *word, size_t size, const char *name, const char **
 {
 	size_t i = 0;
 
-	while (name[i] && i < size && dash(word[i]) == dash(name[i]))
+	while (i < size && name[i] && dash(word[i]) == dash(name[i]))
 		i++;
 	if (name[i] || (i < size && word[i] != '='))
 		return false;

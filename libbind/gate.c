@@ -148,7 +148,7 @@ static int own_nodes(struct pvb_ctx *ctx, const struct pvb_lend *lend, const str
 	snprintf(dir, sizeof(dir), "sys/bus/pci/drivers/%s", fn.driver);
 	if (r == 0)
 		r = pvb_gate_driver_other(ctx, lend, dir, other);
-	if (r < 0 || !*other)
+	if (r || !*other)
 		return r;
 	for (size_t i = 0; i < nodes->n; i++)
 		if (!nodes->list[i].shared)

@@ -216,7 +216,7 @@ int pvb_module_uses(const struct pvb_ctx *ctx, const char *name, unsigned *uses)
 		r = pvb_sysfs_read_number(ctx, path, &count);
 	if (r == 0)
 		r = pvb_module_holders(ctx, name, &holders);
-	if (r < 0)
+	if (r)
 		return r;
 	while (holders[modules])
 		modules++;

@@ -48,7 +48,7 @@ static int uppers_add(struct stack *s, const char *name)
 
 	if (r == 0)
 		r = pvb_sysfs_list(s->ctx, path, &entries);
-	if (r < 0) {
+	if (r) {
 		pvb_uses_add(s->uses, "what is on %s cannot be read (%s)", name, strerror(-r));
 		return r == -ENOMEM ? r : 0;
 	}

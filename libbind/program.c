@@ -104,7 +104,7 @@ static int program_run(const struct pvb_ctx *ctx, const char *program, const cha
 		deadline_ns = ctx->deadline_ns;
 	if (pvb_format(path, sizeof(path), "%s/%s", ctx->real_root ? "" : ctx->root, program) < 0)
 		return -ENAMETOOLONG;
-	for (size_t i = 0; args[i] && i < ARGS_MAX; i++)
+	for (size_t i = 0; i < ARGS_MAX && args[i]; i++)
 		argv[i + 1] = (char *)(uintptr_t)args[i];
 	if (access(path, X_OK) < 0)
 		return -errno;

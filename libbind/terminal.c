@@ -27,7 +27,7 @@ static int vtcon_bound(const struct pvb_ctx *ctx, const char *vtcon)
 
 	if (r == 0)
 		r = pvb_sysfs_read_number(ctx, path, &bound);
-	return r < 0 ? r : bound != 0;
+	return r ? r : bound != 0;
 }
 
 static void name_add(char *list, size_t size, const char *name)

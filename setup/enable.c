@@ -187,7 +187,7 @@ static int enabled_before(const struct build *b, size_t num_keys)
 		stands = stands && state == SETUP_AFTER;
 	}
 	setup_record_clear(&record);
-	if (r == -ENOENT || r < 0)
+	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	if (stands && !num_keys)
 		return 1;

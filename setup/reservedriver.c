@@ -96,6 +96,14 @@ static bool builtin(struct hostplan *h, const char *module)
 	return *h->kernels.running.release && kernel_module(&h->kernels.running, module) == KERNEL_MODULE_BUILTIN;
 }
 
+/* What modprobe.d says is for modules; a built-in driver's parameters are the kernel command line's (Linux, kernel/params.c). */
+static void vfio_judge(struct hostplan *h, struct setup_point *point)
+{
+	if (h->wish->reserve && builtin(h, "vfio_pci"))
+		plan_refuse(h->plan, point, "vfio-pci is built into this kernel, %s, and takes ids from the kernel command line alone: put vfio-pci.ids= there by hand, or let pvebind take the devices when a VM starts, without any of this",
+			    h->release);
+}
+
 static void driver_add(struct hostplan *h, struct setup_point *point, struct reserve *reserve, const struct pvb_function *fn,
 		       const char *driver)
 {
@@ -108,6 +116,7 @@ static void driver_add(struct hostplan *h, struct setup_point *point, struct res
 bool reserve_drivers(struct hostplan *h, struct setup_point *point, struct reserve *reserve)
 {
 	reserve->num_softdeps = reserve->num_blacklist = 0;
+	vfio_judge(h, point);
 	for (size_t i = 0; i < reserve->num_fns; i++) {
 		const struct pvb_function *fn = &reserve->fns[i];
 		struct drivers drivers;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -85,13 +86,14 @@ static inline void same(struct machine *m, const char *before, const char *but, 
 	char *now = world(m, but);
 
 	if (strcmp(now, before) != 0) {
-		FILE *a = fopen("/dev/shm/pvebind-setup-a", "w"), *b = fopen("/dev/shm/pvebind-setup-b", "w");
+		/* Others of us may be at it, too. */
+		int a = memfd_create("before", 0), b = memfd_create("now", 0);
 
-		fputs(before, a);
-		fputs(now, b);
-		fclose(a);
-		fclose(b);
-		shell("diff /dev/shm/pvebind-setup-a /dev/shm/pvebind-setup-b");
+		dprintf(a, "%s", before);
+		dprintf(b, "%s", now);
+		shell("diff /proc/%d/fd/%d /proc/%d/fd/%d", (int)getpid(), a, (int)getpid(), b);
+		close(a);
+		close(b);
 		fail_msg("%s: something changed: %s", when, ran.out);
 	}
 	free(now);

@@ -171,6 +171,21 @@ static void a_driver_that_is_built_in(void **state)
 	hasnt("softdep xhci_pci");
 }
 
+/* It reads no modprobe.d then. */
+static void vfio_that_is_built_in(void **state)
+{
+	(void)state;
+	m = machine_begin("intel-desktop");
+	runs(m, "--apply --yes --reserve 01:00 00:16.0", 0);
+	shell("cd %s/lib/modules/6.8.12-4-pve && echo kernel/drivers/vfio/pci/vfio-pci.ko >>modules.builtin", m->t->path);
+	refuses("--reserve 00:14.0", "vfio-pci is built into this kernel, 6.8.12-4-pve, and takes ids from the kernel command line alone: put vfio-pci.ids= there by hand");
+	/* To give back goes all the same. */
+	runs(m, "--apply --yes --unreserve 00:16.0", 0);
+	reserved(CARD "\n" CARD_SOFTDEPS NVIDIA);
+	runs(m, "--apply --yes --unreserve", 0);
+	assert_false(ft_exists(m->t, RESERVED));
+}
+
 static void a_virtual_function(void **state)
 {
 	(void)state;
@@ -289,7 +304,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(a_card_and_back), TEST(it_stays_the_same_on_vfio), TEST(more_and_less), TEST(an_amd_card_beside_an_amd_igpu),
 		TEST(an_amd_card_alone), TEST(one_of_two_identical_cards), TEST(two_cards_of_two_makers), TEST(what_the_host_lives_on),
-		TEST(the_last_screen), TEST(a_driver_that_is_built_in), TEST(a_virtual_function), TEST(other_lists_of_ids),
+		TEST(the_last_screen), TEST(a_driver_that_is_built_in), TEST(vfio_that_is_built_in), TEST(a_virtual_function), TEST(other_lists_of_ids),
 		TEST(a_file_of_ours_that_is_not), TEST(the_last_resort), TEST(the_last_resort_only_where_it_may_help),
 		TEST(what_fights_is_shown), TEST(nothing_fights),
 	};

@@ -59,6 +59,19 @@ verdict() {
 # finish - the last word of a scenario; without it the run is a failure.
 finish() { tell "done $TESTS"; }
 
+# again INITRD PATH… - the last word of a boot that another is to follow, with OUT/INITRD, made by initramfs-tools (see
+# initrd-init): the scenario runs from its beginning, BOOT is one more. Of what this boot wrote only PATHs are there then.
+again() {
+	local initrd=$1 path paths=()
+	shift
+	for path; do
+		[ ! -e "$path" ] || paths+=(".$path")
+	done
+	tar -cf "$OUT/again.tar" -C / "${paths[@]}" || return
+	tell "again $TESTS $initrd"
+	exit
+}
+
 # try COMMAND… - run it in this very shell (what it sets stays set), its output in the log and in TRY_OUT
 TRY_OUT=''
 try() {

@@ -8,6 +8,7 @@ cp tests/vm/qm tests/vm/pvesm /usr/sbin
 mkdir -p /usr/libexec/pvebind /var/lib/vz /var/lib/pvebind
 ln -s "$HOOK" /usr/libexec/pvebind/pvebind-hook
 printf 'dir: local\n\tpath /var/lib/vz\n\tcontent iso,backup\n' >/etc/pve/storage.cfg
+# shellcheck disable=SC2016 # for the script
 printf '#!/bin/sh\necho "$2" >>/run/mine.log\n' >/var/lib/vz/mine
 chmod 755 /var/lib/vz/mine
 pve_conf 100 <<<'hostpci0: 0000:01:00,pcie=1'
@@ -23,6 +24,7 @@ ok "enable" "$pvebind" enable 100
 is "the VM has its hookscript" "$(qm config 100 | sed -n 's/^hookscript: //p')" local:snippets/pvebind
 ok "again" "$pvebind" enable 100
 like "is nothing to do" "$TRY_OUT" 'enabled already'
+# shellcheck disable=SC2016 # for eval
 ok "check has nothing against the hookscript" eval '"$pvebind" check 100 --all | grep -q "^  ok  *hookscript "'
 
 # From here on Proxmox VE calls what the volume leads to.

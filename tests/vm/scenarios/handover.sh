@@ -39,7 +39,7 @@ began=${EPOCHREALTIME/./}
 fails_with 1 "VM 102 does not" pve_hook 102 pre-start
 ok "which is told without waiting" test $(((${EPOCHREALTIME/./} - began) / 1000)) -lt 5000
 like "with the name of who has it, since when, and that it runs" "$HOOK_OUT" \
-	"refused \\(held\\): 0000:05:00.0 is lent to VM 101 since $since[0-9:]+ \\(running\\): stop VM 101 first"
+	"refused \\(held\\): 0000:05:00.0 is lent to VM 101 since ${since}[0-9:]+ \\(running\\): stop VM 101 first"
 is "VM 101 has its card still" "$(holders $EDU)" "$(cat /run/qemu-server/101.pid)"
 ok "VM 101 stops" pve_stop 101
 ok "now VM 102 starts" pve_start 102
