@@ -63,7 +63,15 @@ static bool same_command(const struct setup_step *a, const struct setup_step *b)
 	return a->kind == SETUP_COMMAND && b->kind == SETUP_COMMAND && !strcmp(a->path, b->path) && !strcmp(a->name, b->name);
 }
 
-/* An earlier change is going to be taken back too, and runs it then: it need not run for both. */
+static bool files_done(const struct setup_record *record)
+{
+	for (size_t i = 0; i < record->steps.n; i++)
+		if (record->steps.list[i].done && record->steps.list[i].kind == SETUP_FILE)
+			return true;
+	return false;
+}
+
+/* An earlier change is going to be taken back too, and runs it then, if it has files: it need not run for both. */
 static bool runs_later(struct pvb_ctx *ctx, const struct setup_record *record, const struct setup_step *step)
 {
 	_conf_strv_ char **names = NULL;
@@ -75,20 +83,12 @@ static bool runs_later(struct pvb_ctx *ctx, const struct setup_record *record, c
 		struct setup_record other;
 		struct pvb_err ignored;
 
-		if (setup_record_read(ctx, *name, &other, &ignored) == 0 && !other.whole)
+		if (setup_record_read(ctx, *name, &other, &ignored) == 0 && !other.whole && files_done(&other))
 			for (size_t i = 0; i < other.steps.n; i++)
 				later |= other.steps.list[i].done && same_command(&other.steps.list[i], step);
 		setup_record_clear(&other);
 	}
 	return later;
-}
-
-static bool files_done(const struct setup_record *record)
-{
-	for (size_t i = 0; i < record->steps.n; i++)
-		if (record->steps.list[i].done && record->steps.list[i].kind == SETUP_FILE)
-			return true;
-	return false;
 }
 
 /* The commands come behind the files, in their own order; without files, there is nothing else to make of them. */

@@ -135,6 +135,26 @@ static void commands_run_once_for_all(void **state)
 	free(before);
 }
 
+/* A change of commands alone has nothing to take back, and so runs none for the one after it. */
+static void a_change_of_commands_alone(void **state)
+{
+	char *before;
+
+	(void)state;
+	runs(m, "--apply --yes --programs", 0);
+	shell("rm %s/" RECORDS "/*", m->t->path);
+	ft_write(m->t, "etc/modprobe.d/mine.conf", "options kvm ignore_msrs=1\n");
+	runs(m, "--apply --yes --programs", 0);
+	before = strdup(ft_read(m->t, "boot/initrd.img-all"));
+	assert_non_null(before);
+	runs(m, "--apply --yes --programs --reserve 01:00", 0);
+	ft_remove(m->t, "run/called");
+	runs(m, "--undo", 0);
+	assert_string_equal(ft_read(m->t, "run/called"), "update-initramfs -u -k all");
+	assert_string_equal(ft_read(m->t, "boot/initrd.img-all"), before);
+	free(before);
+}
+
 /* ---- killed at each of its state-changing calls ----------------------------------------------- */
 
 struct calls {
@@ -232,7 +252,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(commands_run_and_are_recorded), TEST(a_command_that_fails_undoes_all), TEST(a_command_that_is_not_there),
-		TEST(given_up), TEST(commands_run_once_for_all), TEST(killed_while_doing), TEST(killed_while_undoing),
+		TEST(given_up), TEST(commands_run_once_for_all), TEST(a_change_of_commands_alone),
+		TEST(killed_while_doing), TEST(killed_while_undoing),
 	};
 
 	(void)argc;
