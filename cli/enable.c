@@ -99,7 +99,7 @@ static int changing_begin(struct cli *cli, int *lock, struct pvb_err *err)
 	if (cli->dry_run)
 		return 0;
 	*lock = setup_lock(cli->front.ctx, err);
-	return *lock < 0 ? *lock : setup_change_recover(cli->front.ctx, err);
+	return *lock < 0 ? *lock : setup_enable_recover(&cli->front, err);
 }
 
 static enum front_status enable_run(struct cli *cli)

@@ -134,7 +134,7 @@ static enum front_status undo_run(struct cli *cli)
 {
 	struct setup_undos undos;
 	struct pvb_err err;
-	int r = setup_host_look_back(&cli->front, &undos, &err);
+	int r = setup_host_look_back(&cli->front, false, &undos, &err);
 	bool keep = CLI_SETUP(cli, CLI_KEY_KEEP_EDITED);
 
 	if (r == 0 && (cli->dry_run || (undos.edited && !keep)))
@@ -151,14 +151,29 @@ static enum front_status undo_run(struct cli *cli)
 	return r < 0 ? front_fail(&cli->front, &err, FRONT_REFUSED) : FRONT_DONE;
 }
 
-/* Before anything else: what an earlier one has left half done. A look changes nothing. */
+/* Before anything else: what an earlier one has left half done. */
+static int unfinished_end(struct cli *cli, struct pvb_err *err)
+{
+	struct setup_undos undos;
+	int r = setup_host_look_back(&cli->front, true, &undos, err);
+
+	if (r == 0 && undos.edited)
+		setup_show_undo(&undos);
+	fflush(stdout);
+	setup_undos_clear(&undos);
+	return r < 0 ? r : setup_host_recover(&cli->front, err);
+}
+
+/* A look changes nothing; an undo takes back whatever was begun, too. */
 static int changing_begin(struct cli *cli, int *lock, struct pvb_err *err)
 {
 	*lock = -1;
 	if (cli->dry_run)
 		return 0;
 	*lock = setup_lock(cli->front.ctx, err);
-	return *lock < 0 ? *lock : setup_change_recover(cli->front.ctx, err);
+	if (*lock < 0 || CLI_SETUP(cli, CLI_KEY_UNDO))
+		return *lock < 0 ? *lock : 0;
+	return unfinished_end(cli, err);
 }
 
 static enum front_status setup_run(struct cli *cli)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lend. */
-#include <poll.h>
 #include <string.h>
 
 #include "internal.h"
@@ -42,13 +41,6 @@ static int refusals_say(struct pvb_session *s, const struct pvb_plan *plan, stru
 }
 
 /* Asked to stop after the last wait: who asked is gone, and nobody else would end the lend. */
-static bool cancel_pending(const struct pvb_session *s)
-{
-	struct pollfd cancel = { .fd = s->ctx->cancel_fd, .events = POLLIN };
-
-	return poll(&cancel, 1, 0) == 1;
-}
-
 /* A failed lend undoes itself. A wish to stop must not end that half-way; it only leaves it less time. The first error is
  * the one to tell, unless something is not home. */
 static int lend_undo(struct pvb_session *s, uint64_t generation, struct pvb_err *err)
@@ -58,7 +50,7 @@ static int lend_undo(struct pvb_session *s, uint64_t generation, struct pvb_err 
 	int64_t soon_ns = pvb_now_ns() + PVB_CANCEL_HOME_NS;
 
 	pvb_tell(s->ctx, PVB_WARNING, &event, "%s: bringing home what was moved", s->label);
-	if (cancel_pending(s) && soon_ns < s->limit_ns)
+	if (pvb_ctx_cancelled(s->ctx) && soon_ns < s->limit_ns)
 		s->limit_ns = soon_ns;
 	if (pvb_home_bring(s, &second) < 0)
 		pvb_err_set(err, -PVB_EATTENTION, "%s", second.text);
@@ -89,7 +81,7 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 	r = pvb_session_claim(s, err);
 	if (r == 0)
 		r = pvb_apply(s->ctx, plan, journal_fd, s->lock_fds, s->deadline_ns, NULL, err);
-	if (r == 0 && cancel_pending(s))
+	if (r == 0 && pvb_ctx_cancelled(s->ctx))
 		r = pvb_err_set(err, -ECANCELED, "%s: asked to stop", s->label);
 	if (r == 0) {
 		r = pvb_journal_state(journal_fd, PVB_LENT, 0);

@@ -2,6 +2,7 @@
 /* The context: a root directory that every path stays below, and whom to tell. */
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -68,6 +69,13 @@ void pvb_ctx_set_identify(struct pvb_ctx *ctx, pvb_identify_fn *fn, void *data)
 void pvb_ctx_set_cancel_fd(struct pvb_ctx *ctx, int fd)
 {
 	ctx->cancel_fd = fd;
+}
+
+bool pvb_ctx_cancelled(const struct pvb_ctx *ctx)
+{
+	struct pollfd cancel = { .fd = ctx->cancel_fd, .events = POLLIN };
+
+	return poll(&cancel, 1, 0) == 1;
 }
 
 void pvb_ctx_set_start(struct pvb_ctx *ctx)

@@ -58,6 +58,8 @@ int64_t pvb_now_ns(void); /* CLOCK_MONOTONIC */
 int64_t pvb_boottime_ns(void); /* CLOCK_BOOTTIME: what /proc/PID/stat counts from, too */
 /* Whether the time for questions to the host is over. */
 bool pvb_ctx_late(const struct pvb_ctx *ctx);
+/* Whether its cancel_fd says so. */
+bool pvb_ctx_cancelled(const struct pvb_ctx *ctx);
 /* The boot's id, "" when unknown. */
 void pvb_boot_id_read(struct pvb_ctx *ctx, char *buf, size_t size);
 /* In a child that may hang and so outlive us: put its stdio on /dev/null. Proxmox VE reads the hook's pipes to their end. */

@@ -32,7 +32,7 @@ static void __attribute__((noreturn)) program_exec(const char *path, char **argv
 	dup2(out, STDERR_FILENO);
 	close_range(3, ~0u, 0);
 	setenv("LC_ALL", "C", 1);
-	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 0);
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1); /* root's program finds its helpers whatever the caller's is */
 	execv(path, argv);
 	_exit(errno == ENOENT ? 127 : 126);
 }
@@ -138,6 +138,17 @@ int pvb_program(struct pvb_ctx *ctx, const char *program, const char *const *arg
 		struct pvb_output *output)
 {
 	return pvb_program_run(ctx, program, args, pvb_now_ns() + (int64_t)timeout_ms * 1000000, output);
+}
+
+int pvb_program_whole(struct pvb_ctx *ctx, const char *program, const char *const *args, unsigned timeout_ms,
+		      struct pvb_output *output)
+{
+	struct pvb_ctx calm = *ctx;
+	int r;
+
+	calm.cancel_fd = -1;
+	r = pvb_program(&calm, program, args, timeout_ms, output);
+	return r == 0 && pvb_ctx_cancelled(ctx) ? -ECANCELED : r;
 }
 
 int pvb_program_into(struct pvb_ctx *ctx, const char *program, const char *const *args, unsigned timeout_ms, int fd, int *status)

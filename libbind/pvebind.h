@@ -160,7 +160,10 @@ struct pvb_output {
  * its input empty. 0 whatever its status is; -ENOENT: it is not here; -ETIMEDOUT, -ECANCELED: it was killed. */
 int pvb_program(struct pvb_ctx *ctx, const char *program, const char *const *args, unsigned timeout_ms,
 		struct pvb_output *output) PVB_MUST_CHECK;
-/* The same for one that says much: into fd, a file of the caller's; *status as above. */
+/* The same for one that must not be cut off half-way: a wish to stop is heeded when it has ended: -ECANCELED. */
+int pvb_program_whole(struct pvb_ctx *ctx, const char *program, const char *const *args, unsigned timeout_ms,
+		      struct pvb_output *output) PVB_MUST_CHECK;
+/* The same as pvb_program() for one that says much: into fd, a file of the caller's; *status as above. */
 int pvb_program_into(struct pvb_ctx *ctx, const char *program, const char *const *args, unsigned timeout_ms, int fd,
 		     int *status) PVB_MUST_CHECK;
 /* The last line of what it said, for a sentence. Returns buf. */

@@ -33,10 +33,25 @@ static int backup_remove(struct pvb_ctx *ctx, const struct setup_record *record,
 	return step->kind == SETUP_FILE ? setup_remove(ctx, setup_backup_path(record, step, path), err) : 0;
 }
 
-static int step_take_back(struct pvb_ctx *ctx, const struct setup_record *record, const struct setup_step *step,
+/* What somebody edited since is not ours to overwrite. Who takes back later has looked at the files first, and knows; who
+ * fails in the middle has not, and keeps the record. Settings of Proxmox VE's (other kinds) are changed by many. */
+static int edited_leave(struct pvb_ctx *ctx, const struct setup_record *record, const struct setup_step *step, bool keep_edited,
+			const char *seen, struct pvb_err *err)
+{
+	char words[600];
+
+	setup_step_words(step, true, words, sizeof(words));
+	if (step->kind == SETUP_FILE && !keep_edited)
+		return pvb_err_set(err, -ESTALE, "cannot %s, as it was changed since (%s)", words, seen);
+	pvb_log(ctx, PVB_WARNING, "not done: %s, as it was changed since (%s)", words, seen);
+	backup_tell(ctx, record, step);
+	return 0;
+}
+
+static int step_take_back(struct pvb_ctx *ctx, const struct setup_record *record, const struct setup_step *step, bool keep_edited,
 			  struct pvb_err *err)
 {
-	char seen[512] = "", words[600];
+	char seen[512] = "";
 	enum setup_state state;
 	int r = setup_step_look(ctx, step, &state, seen, sizeof(seen), err);
 
@@ -44,12 +59,8 @@ static int step_take_back(struct pvb_ctx *ctx, const struct setup_record *record
 		setup_part_remove(ctx, step->path);
 	if (r < 0)
 		return r;
-	setup_step_words(step, true, words, sizeof(words));
-	if (state == SETUP_OTHER) {
-		pvb_log(ctx, PVB_WARNING, "not done: %s, as it was changed since (%s)", words, seen);
-		backup_tell(ctx, record, step);
-		return 0;
-	}
+	if (state == SETUP_OTHER)
+		return edited_leave(ctx, record, step, keep_edited, seen, err);
 	if (state == SETUP_AFTER) {
 		r = setup_step_undo(ctx, step, err);
 		if (r == 0)
@@ -75,13 +86,13 @@ static bool files_done(const struct setup_record *record)
 static bool runs_later(struct pvb_ctx *ctx, const struct setup_record *record, const struct setup_step *step)
 {
 	_conf_strv_ char **names = NULL;
+	struct pvb_err ignored;
 	bool later = false;
 
-	if (setup_record_names(ctx, &names) < 0)
+	if (setup_record_names(ctx, "", &names, &ignored) < 0)
 		return false;
 	for (char **name = names; !later && *name && strcmp(*name, record->name) < 0; name++) {
 		struct setup_record other;
-		struct pvb_err ignored;
 
 		if (setup_record_read(ctx, *name, &other, &ignored) == 0 && !other.whole && files_done(&other))
 			for (size_t i = 0; i < other.steps.n; i++)
@@ -91,45 +102,81 @@ static bool runs_later(struct pvb_ctx *ctx, const struct setup_record *record, c
 	return later;
 }
 
-/* The commands come behind the files, in their own order; without files, there is nothing else to make of them. */
-static int commands_take_back(struct pvb_ctx *ctx, const struct setup_record *record, struct pvb_err *err)
+/* What failed first is what is told. */
+static void first_keep(struct pvb_err *first, const struct pvb_err *one)
 {
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && files_done(record) && i < record->steps.n; i++) {
-		const struct setup_step *step = &record->steps.list[i];
-
-		if (step->kind == SETUP_COMMAND && step->done && !runs_later(ctx, record, step))
-			r = setup_step_undo(ctx, step, err);
-	}
-	return r;
+	if (!first->code)
+		*first = *one;
 }
 
-/* In reverse order. What fails does not keep the rest from being taken back. */
-static int record_take_back(struct pvb_ctx *ctx, struct setup_record *record, struct pvb_err *err)
+/* The commands come behind the files, in their own order, each whatever became of the others; without files, there is
+ * nothing else to make of them. -ENOENT: some were not there any more, and the rest is done. */
+static int commands_take_back(struct pvb_ctx *ctx, const struct setup_record *record, struct pvb_err *err)
+{
+	struct pvb_err failed = { .code = 0 }, gone = { .code = 0 }, one;
+
+	for (size_t i = 0; files_done(record) && i < record->steps.n; i++) {
+		const struct setup_step *step = &record->steps.list[i];
+
+		if (step->kind == SETUP_COMMAND && step->done && !runs_later(ctx, record, step) && setup_step_undo(ctx, step, &one) < 0)
+			first_keep(one.code == -ENOENT ? &gone : &failed, &one);
+	}
+	if (failed.code || gone.code)
+		*err = failed.code ? failed : gone;
+	return failed.code ? failed.code : gone.code;
+}
+
+static int files_take_back(struct pvb_ctx *ctx, const struct setup_record *record, bool keep_edited, struct pvb_err *err)
 {
 	struct pvb_err first = { .code = 0 }, one;
+
+	for (size_t i = record->steps.n; i-- > 0;) {
+		const struct setup_step *step = &record->steps.list[i];
+
+		if (step->done && step->kind != SETUP_COMMAND && step_take_back(ctx, record, step, keep_edited, &one) < 0)
+			first_keep(&first, &one);
+	}
+	if (first.code)
+		*err = first;
+	return first.code;
+}
+
+/* Whoever comes next is to end what is begun here. A full disk must not keep anything from being taken back, which may be
+ * what makes room; a record that still says "whole" then only wants the user's own second try. */
+static int record_begin_end(struct pvb_ctx *ctx, struct setup_record *record, struct pvb_err *err)
+{
 	int r;
+
+	if (!record->whole)
+		return 0;
+	record->whole = false;
+	r = setup_record_write(ctx, record, err);
+	return r == -ENOSPC || r == -EDQUOT ? 0 : r;
+}
+
+/* In reverse order. What fails does not keep the rest from being taken back. A record that is not all taken back stays;
+ * but what a program did that is not there any more never will be, and is only told. */
+static int record_take_back(struct pvb_ctx *ctx, struct setup_record *record, bool keep_edited, struct pvb_err *err)
+{
+	struct pvb_err one;
+	int r, gone;
 
 	/* Who has given up is not to give up giving up. */
 	pvb_ctx_set_cancel_fd(ctx, -1);
-	record->whole = false;
-	r = setup_record_write(ctx, record, err);
+	r = record_begin_end(ctx, record, err);
 	if (r < 0)
 		return r;
-	for (size_t i = record->steps.n; i-- > 0;) {
-		if (!record->steps.list[i].done || record->steps.list[i].kind == SETUP_COMMAND)
-			continue;
-		if (step_take_back(ctx, record, &record->steps.list[i], &one) < 0 && !first.code)
-			first = one;
-	}
-	if (!first.code && commands_take_back(ctx, record, &one) < 0)
-		first = one;
-	if (first.code) {
-		*err = first;
-		return first.code;
-	}
-	return setup_record_remove(ctx, record->name, err);
+	if (files_take_back(ctx, record, keep_edited, &one) < 0)
+		return pvb_err_set(err, -PVB_EATTENTION, "%s; mend that, and run the same command again", one.text);
+	gone = commands_take_back(ctx, record, &one);
+	if (gone < 0 && gone != -ENOENT)
+		return pvb_err_set(err, -PVB_EATTENTION, "%s; the files are as before, but not what it makes of them: mend that, and run the same command again",
+				   one.text);
+	r = setup_record_remove(ctx, record->name, err);
+	if (r < 0 || !gone)
+		return r;
+	return pvb_err_set(err, -PVB_EATTENTION, "%s any more: the files are as before, but what it made of them stays as it was, unless you see to it",
+			   one.text);
 }
 
 /* ---- doing ---- */
@@ -172,11 +219,10 @@ static int apply_fail(struct pvb_ctx *ctx, struct setup_record *record, struct p
 {
 	struct pvb_err left;
 
-	if (record_take_back(ctx, record, &left) == 0)
+	if (record_take_back(ctx, record, false, &left) == 0)
 		return err->code;
 	pvb_log(ctx, PVB_ERROR, "%s", err->text);
-	return pvb_err_set(err, -PVB_EATTENTION,
-			   "it could not be undone: %s; mend that, and run the same command again", left.text);
+	return pvb_err_set(err, -PVB_EATTENTION, "it could not be undone: %s", left.text);
 }
 
 int setup_change_apply(struct pvb_ctx *ctx, const char *name, const struct setup_steps *steps, struct pvb_err *err)
@@ -208,7 +254,7 @@ int setup_change_undo(struct pvb_ctx *ctx, const char *name, struct pvb_err *err
 	int r = setup_record_read(ctx, name, &record, err);
 
 	if (r == 0)
-		r = record_take_back(ctx, &record, err);
+		r = record_take_back(ctx, &record, true, err);
 	setup_record_clear(&record);
 	return r;
 }
@@ -218,9 +264,8 @@ static int record_doom(struct pvb_ctx *ctx, const char *name, struct pvb_err *er
 	struct setup_record record;
 	int r = setup_record_read(ctx, name, &record, err);
 
-	record.whole = false;
 	if (r == 0)
-		r = setup_record_write(ctx, &record, err);
+		r = record_begin_end(ctx, &record, err);
 	setup_record_clear(&record);
 	return r;
 }
@@ -228,34 +273,35 @@ static int record_doom(struct pvb_ctx *ctx, const char *name, struct pvb_err *er
 int setup_changes_undo(struct pvb_ctx *ctx, const char *prefix, struct pvb_err *err)
 {
 	_conf_strv_ char **names = NULL;
-	size_t n = 0, kept = 0;
-	int r = setup_record_names(ctx, &names);
+	struct pvb_err first = { .code = 0 }, one;
+	size_t n = 0;
+	int r = setup_record_names(ctx, prefix, &names, err);
 
 	if (r < 0)
-		return pvb_err_set(err, r, "cannot list /" SETUP_DIR_STATE ": %s", strerror(-r));
-	for (; names[n]; n++)
-		kept += !strncmp(names[n], prefix, strlen(prefix));
-	for (size_t i = n; r == 0 && i-- > 0;)
-		if (!strncmp(names[i], prefix, strlen(prefix)))
-			r = record_doom(ctx, names[i], err);
-	for (size_t i = n; r == 0 && i-- > 0;)
-		if (!strncmp(names[i], prefix, strlen(prefix)))
-			r = setup_change_undo(ctx, names[i], err);
-	if (r == 0 && !kept)
+		return r;
+	for (; names[n]; n++) {
+		r = record_doom(ctx, names[n], err);
+		if (r < 0)
+			return r;
+	}
+	if (!n)
 		return pvb_err_set(err, -ENOENT, "nothing was done that could be undone");
-	return r;
+	while (n-- > 0)
+		if (setup_change_undo(ctx, names[n], &one) < 0)
+			first_keep(&first, &one);
+	if (first.code)
+		*err = first;
+	return first.code;
 }
 
 /* The last first: an earlier one's files are then as it left them. */
-int setup_change_recover(struct pvb_ctx *ctx, struct pvb_err *err)
+int setup_changes_recover(struct pvb_ctx *ctx, const char *prefix, struct pvb_err *err)
 {
 	_conf_strv_ char **names = NULL;
 	size_t n = 0;
-	int r = setup_record_names(ctx, &names);
+	int r = setup_record_names(ctx, prefix, &names, err);
 
-	if (r < 0)
-		return pvb_err_set(err, r, "cannot list /" SETUP_DIR_STATE ": %s", strerror(-r));
-	while (names[n])
+	while (r == 0 && names[n])
 		n++;
 	while (r == 0 && n-- > 0) {
 		struct setup_record record;
@@ -263,7 +309,7 @@ int setup_change_recover(struct pvb_ctx *ctx, struct pvb_err *err)
 		r = setup_record_read(ctx, names[n], &record, err);
 		if (r == 0 && !record.whole) {
 			pvb_log(ctx, PVB_NOTICE, "taking back '%s', which did not come to its end", names[n]);
-			r = record_take_back(ctx, &record, err);
+			r = record_take_back(ctx, &record, true, err);
 		}
 		setup_record_clear(&record);
 	}

@@ -46,11 +46,11 @@ static int command_run(struct pvb_ctx *ctx, const struct setup_step *step, char 
 		args[n++] = word;
 	args[n] = NULL;
 	pvb_log(ctx, PVB_INFO, "running %s%s%s", name, *step->name ? " " : "", step->name);
-	r = pvb_program(ctx, step->path, args, COMMAND_MS, &output);
+	r = pvb_program_whole(ctx, step->path, args, COMMAND_MS, &output);
 	if (r == -ENOENT)
 		return pvb_err_set(err, r, "there is no %s here", step->path);
 	if (r == -ECANCELED)
-		return pvb_err_set(err, r, "%s%s%s was stopped by a signal", name, *step->name ? " " : "", step->name);
+		return pvb_err_set(err, r, "a signal came while %s%s%s ran, which was not cut off for it", name, *step->name ? " " : "", step->name);
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot run %s: %s", step->path, strerror(-r));
 	*said = strdup(output.text);

@@ -5,6 +5,8 @@
 
 #include "setup.h"
 
+#define ENABLE_CHANGE "enable-"
+
 struct build {
 	struct front *front;
 	struct pvb_ctx *ctx;
@@ -16,7 +18,7 @@ struct build {
 
 static const char *change_name(unsigned vmid, char name[PVB_NAME_MAX])
 {
-	snprintf(name, PVB_NAME_MAX, "enable-%u", vmid);
+	snprintf(name, PVB_NAME_MAX, ENABLE_CHANGE "%u", vmid);
 	return name;
 }
 
@@ -240,6 +242,14 @@ static int snippet_apply(struct front *front, struct setup_enable *plan, struct 
 	return setup_change_apply(front->ctx, SETUP_SNIPPET_CHANGE, &plan->snippet, err);
 }
 
+/* What is left of setup's is setup's: it must not keep a VM from being enabled. */
+int setup_enable_recover(struct front *front, struct pvb_err *err)
+{
+	int r = setup_changes_recover(front->ctx, SETUP_SNIPPET_CHANGE, err);
+
+	return r < 0 ? r : setup_changes_recover(front->ctx, ENABLE_CHANGE, err);
+}
+
 int setup_enable_apply(struct front *front, struct setup_enable *plan, struct pvb_err *err)
 {
 	bool had_snippet = plan->snippet.n == 0;
@@ -276,11 +286,9 @@ static int lent_refuse(struct front *front, unsigned vmid, struct pvb_err *err)
 static bool others_enabled(struct pvb_ctx *ctx)
 {
 	_conf_strv_ char **names = NULL;
-	bool others = setup_record_names(ctx, &names) < 0;
+	struct pvb_err ignored;
 
-	for (char **name = names; !others && *name; name++)
-		others = !strncmp(*name, "enable-", strlen("enable-"));
-	return others;
+	return setup_record_names(ctx, ENABLE_CHANGE, &names, &ignored) < 0 || *names;
 }
 
 static int snippet_take_back(struct front *front, unsigned vmid, struct pvb_err *err)

@@ -76,30 +76,12 @@ bool setup_plan_reboot(const struct setup_plan *plan)
 
 /* ---- what was done ---- */
 
-/* The records of setup, in their order: malloced, as pvb_sysfs_list(). */
-static int records_list(struct pvb_ctx *ctx, char ***names, struct pvb_err *err)
-{
-	size_t kept = 0;
-	int r = setup_record_names(ctx, names);
-
-	if (r < 0)
-		return pvb_err_set(err, r, "cannot list /" SETUP_DIR_STATE ": %s", strerror(-r));
-	for (size_t i = 0; (*names)[i]; i++) {
-		if (!strncmp((*names)[i], SETUP_HOST_CHANGE, strlen(SETUP_HOST_CHANGE)))
-			(*names)[kept++] = (*names)[i];
-		else
-			free((*names)[i]);
-	}
-	(*names)[kept] = NULL;
-	return 0;
-}
-
 /* The next name: numbers of four digits keep the order of names that of time. */
 static int name_next(struct pvb_ctx *ctx, char name[PVB_NAME_MAX], struct pvb_err *err)
 {
 	_conf_strv_ char **names = NULL;
 	unsigned number = 0, one;
-	int r = records_list(ctx, &names, err);
+	int r = setup_record_names(ctx, SETUP_HOST_CHANGE, &names, err);
 
 	for (size_t i = 0; r == 0 && names[i]; i++)
 		if (sscanf(names[i] + strlen(SETUP_HOST_CHANGE), "%u", &one) == 1 && one > number)
@@ -137,7 +119,7 @@ bool setup_host_unfinished(struct front *front)
 	struct pvb_err ignored;
 	bool unfinished = false;
 
-	if (records_list(front->ctx, &names, &ignored) < 0)
+	if (setup_record_names(front->ctx, SETUP_HOST_CHANGE, &names, &ignored) < 0)
 		return false;
 	for (size_t i = 0; names[i]; i++) {
 		struct setup_record record;
@@ -175,21 +157,25 @@ static struct setup_undo *undo_find(struct setup_undos *undos, const char *path)
 	return NULL;
 }
 
-static int undo_add(struct setup_undos *undos, const struct setup_step *step)
+static int undo_add(struct pvb_ctx *ctx, struct setup_undos *undos, const struct setup_step *step, struct pvb_err *err)
 {
 	struct setup_undo *more = reallocarray(undos->list, undos->n + 1, sizeof(*more));
+	size_t size;
 
 	if (!more)
-		return -ENOMEM;
+		return pvb_err_set(err, -ENOMEM, "out of memory");
 	undos->list = more;
 	more += undos->n;
 	*more = (struct setup_undo){ .path = strdup(step->path) };
 	undos->n += more->path != NULL;
-	return more->path ? text_keep(&more->before, step_text(step, false)) : -ENOMEM;
+	if (!more->path || text_keep(&more->before, step_text(step, false)) < 0)
+		return pvb_err_set(err, -ENOMEM, "out of memory");
+	return setup_text_read(ctx, step->path, &more->now, &size, err);
 }
 
-/* Each change begins where the one before ended, or somebody was there in between. */
-static int undo_see(struct setup_undos *undos, const struct setup_step *step)
+/* Each change begins where the one before ended, or somebody was there in between. One that did not come to its end, or was
+ * taken back half, leaves the file as any of them found or left it. */
+static int undo_see(struct pvb_ctx *ctx, struct setup_undos *undos, const struct setup_step *step, struct pvb_err *err)
 {
 	struct setup_undo *undo = undo_find(undos, step->path);
 	int r = 0;
@@ -197,43 +183,42 @@ static int undo_see(struct setup_undos *undos, const struct setup_step *step)
 	if (undo)
 		undo->edited |= !texts_same(undo->after, step_text(step, false));
 	else
-		r = undo_add(undos, step);
-	undo = r < 0 ? NULL : undo_find(undos, step->path);
-	return undo ? text_keep(&undo->after, step_text(step, true)) : r;
+		r = undo_add(ctx, undos, step, err);
+	if (r < 0)
+		return r;
+	undo = undo_find(undos, step->path);
+	undo->known |= texts_same(undo->now, step_text(step, false)) || texts_same(undo->now, step_text(step, true));
+	return text_keep(&undo->after, step_text(step, true)) < 0 ? pvb_err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
-static int record_see(struct front *front, const char *name, struct setup_undos *undos, struct pvb_err *err)
+static int record_see(struct front *front, const char *name, bool unfinished, struct setup_undos *undos, struct pvb_err *err)
 {
 	struct setup_record record;
 	int r = setup_record_read(front->ctx, name, &record, err);
 
-	for (size_t i = 0; r == 0 && i < record.steps.n; i++) {
+	for (size_t i = 0; r == 0 && !(unfinished && record.whole) && i < record.steps.n; i++) {
 		undos->any |= record.steps.list[i].done;
 		if (record.steps.list[i].done && record.steps.list[i].kind == SETUP_FILE)
-			r = undo_see(undos, &record.steps.list[i]);
-		if (r < 0)
-			pvb_err_set(err, r, "out of memory");
+			r = undo_see(front->ctx, undos, &record.steps.list[i], err);
 	}
 	setup_record_clear(&record);
 	return r;
 }
 
-int setup_host_look_back(struct front *front, struct setup_undos *undos, struct pvb_err *err)
+int setup_host_look_back(struct front *front, bool unfinished, struct setup_undos *undos, struct pvb_err *err)
 {
 	_conf_strv_ char **names = NULL;
-	size_t size;
 	int r;
 
 	*undos = (struct setup_undos){ .n = 0 };
-	r = records_list(front->ctx, &names, err);
+	r = setup_record_names(front->ctx, SETUP_HOST_CHANGE, &names, err);
 	for (size_t i = 0; r == 0 && names[i]; i++)
-		r = record_see(front, names[i], undos, err);
+		r = record_see(front, names[i], unfinished, undos, err);
 	for (size_t i = 0; r == 0 && i < undos->n; i++) {
 		struct setup_undo *undo = &undos->list[i];
 
-		r = setup_text_read(front->ctx, undo->path, &undo->now, &size, err);
 		/* As before: somebody has taken it back by hand, which is well. */
-		undo->edited = !texts_same(undo->now, undo->before) && (undo->edited || !texts_same(undo->now, undo->after));
+		undo->edited = !texts_same(undo->now, undo->before) && (undo->edited || !undo->known);
 		undos->edited |= undo->edited;
 	}
 	return r;
@@ -254,11 +239,23 @@ void setup_undos_clear(struct setup_undos *undos)
 int setup_host_undo(struct front *front, bool keep_edited, struct pvb_err *err)
 {
 	struct setup_undos undos;
-	int r = setup_host_look_back(front, &undos, err);
+	int r = setup_host_look_back(front, false, &undos, err);
 
 	if (r == 0 && undos.edited && !keep_edited)
 		r = pvb_err_set(err, -ESTALE,
 				"files were edited since: make them by hand as they are to be, then 'pvebind setup --undo --keep-edited' undoes the rest and leaves those as they are");
 	setup_undos_clear(&undos);
 	return r < 0 ? r : setup_changes_undo(front->ctx, SETUP_HOST_CHANGE, err);
+}
+
+int setup_host_recover(struct front *front, struct pvb_err *err)
+{
+	struct setup_undos undos;
+	int r = setup_host_look_back(front, true, &undos, err);
+
+	if (r == 0 && undos.edited)
+		r = pvb_err_set(err, -ESTALE,
+				"an earlier 'pvebind setup' did not come to its end, and files of it were edited since: make them by hand as they are to be, then 'pvebind setup --undo --keep-edited' undoes the rest and leaves those as they are");
+	setup_undos_clear(&undos);
+	return r < 0 ? r : setup_changes_recover(front->ctx, SETUP_HOST_CHANGE, err);
 }

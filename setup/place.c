@@ -236,7 +236,7 @@ int setup_remove(struct pvb_ctx *ctx, const char *path, struct pvb_err *err)
 		return fail(err, dir, "remove", path);
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		r = errno == ENOENT ? 0 : -errno;
-	else if (unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
+	else if (unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0 || (fsync(dir) < 0 && errno != EINVAL && errno != EROFS))
 		r = -errno;
 	close(dir);
 	return r < 0 ? fail(err, r, "remove", path) : 0;

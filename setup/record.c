@@ -155,17 +155,17 @@ void setup_record_clear(struct setup_record *record)
 	setup_steps_clear(&record->steps);
 }
 
-int setup_record_names(struct pvb_ctx *ctx, char ***names)
+int setup_record_names(struct pvb_ctx *ctx, const char *prefix, char ***names, struct pvb_err *err)
 {
 	size_t kept = 0;
 	int r = pvb_sysfs_list(ctx, SETUP_DIR_STATE, names);
 
 	if (r < 0)
-		return r;
+		return pvb_err_set(err, r, "cannot list /" SETUP_DIR_STATE ": %s", strerror(-r));
 	for (size_t i = 0; (*names)[i]; i++) {
 		char *suffix = strrchr((*names)[i], '.');
 
-		if (suffix && suffix != (*names)[i] && !strcmp(suffix, SUFFIX)) {
+		if (suffix && suffix != (*names)[i] && !strcmp(suffix, SUFFIX) && !strncmp((*names)[i], prefix, strlen(prefix))) {
 			*suffix = '\0';
 			(*names)[kept++] = (*names)[i];
 		} else {

@@ -198,15 +198,15 @@ static void want_drop(struct hostplan *h, struct setup_point *point, const bool 
 static bool file_is_ours(struct pvb_ctx *ctx, const char *text)
 {
 	_conf_strv_ char **names = NULL;
+	struct pvb_err ignored;
 	bool ours = false;
 
-	if (setup_record_names(ctx, &names) < 0)
+	if (setup_record_names(ctx, SETUP_HOST_CHANGE, &names, &ignored) < 0)
 		return false;
 	for (char **name = names; *name; name++) {
 		struct setup_record record;
-		struct pvb_err ignored;
 
-		if (!strncmp(*name, SETUP_HOST_CHANGE, strlen(SETUP_HOST_CHANGE)) && setup_record_read(ctx, *name, &record, &ignored) == 0) {
+		if (setup_record_read(ctx, *name, &record, &ignored) == 0) {
 			for (size_t i = 0; i < record.steps.n; i++)
 				if (record.steps.list[i].kind == SETUP_FILE && !strcmp(record.steps.list[i].path, RESERVE_FILE))
 					ours = !strcmp(record.steps.list[i].after, text);

@@ -123,8 +123,8 @@ int setup_record_read(struct pvb_ctx *ctx, const char *name, struct setup_record
 int setup_record_write(struct pvb_ctx *ctx, const struct setup_record *record, struct pvb_err *err) PVB_MUST_CHECK;
 int setup_record_remove(struct pvb_ctx *ctx, const char *name, struct pvb_err *err) PVB_MUST_CHECK;
 void setup_record_clear(struct setup_record *record);
-/* Names of all records: malloced, as pvb_sysfs_list(). */
-int setup_record_names(struct pvb_ctx *ctx, char ***names) PVB_MUST_CHECK;
+/* Names of the records that begin so, in their order: malloced, as pvb_sysfs_list(). */
+int setup_record_names(struct pvb_ctx *ctx, const char *prefix, char ***names, struct pvb_err *err) PVB_MUST_CHECK;
 /* A plain copy of what a SETUP_FILE step of the record changes, for people who have but a rescue disk: the record has it,
  * too. "/var/lib/pvebind/NAME.etc-default-grub.before" */
 const char *setup_backup_path(const struct setup_record *record, const struct setup_step *step, char path[PATH_MAX]);
@@ -138,12 +138,13 @@ int setup_lock(struct pvb_ctx *ctx, struct pvb_err *err) PVB_MUST_CHECK;
  * The caller has the lock. */
 int setup_change_apply(struct pvb_ctx *ctx, const char *name, const struct setup_steps *steps, struct pvb_err *err) PVB_MUST_CHECK;
 /* Take back what was done under the name. What is neither as before nor as after is left as it is, with a warning that
- * says what was found. -ENOENT: nothing was done under it. */
+ * says what was found. -ENOENT: nothing was done under it. -PVB_EATTENTION: some of it could not be taken back, and the
+ * sentence says what. */
 int setup_change_undo(struct pvb_ctx *ctx, const char *name, struct pvb_err *err) PVB_MUST_CHECK;
 /* The same for all changes whose names begin so, the last first; once it has begun, whoever comes next ends it. */
 int setup_changes_undo(struct pvb_ctx *ctx, const char *prefix, struct pvb_err *err) PVB_MUST_CHECK;
-/* Undo every change whose process died. */
-int setup_change_recover(struct pvb_ctx *ctx, struct pvb_err *err) PVB_MUST_CHECK;
+/* Undo every change whose name begins so and whose process died. */
+int setup_changes_recover(struct pvb_ctx *ctx, const char *prefix, struct pvb_err *err) PVB_MUST_CHECK;
 
 /* ---- snippet.c ------------------------------------------------------------------------- */
 
@@ -170,6 +171,8 @@ struct setup_enable {
 int setup_enable_plan(struct front *front, unsigned vmid, const char *const *keys, size_t n, struct setup_enable *plan,
 		      struct pvb_err *err) PVB_MUST_CHECK;
 void setup_enable_clear(struct setup_enable *plan);
+/* Take back what an enable or disable that died has left. The caller has the lock, here and below. */
+int setup_enable_recover(struct front *front, struct pvb_err *err) PVB_MUST_CHECK;
 /* Do it. */
 int setup_enable_apply(struct front *front, struct setup_enable *plan, struct pvb_err *err) PVB_MUST_CHECK;
 /* Take it back, and the snippet with the last VM. -ENOENT: it is not enabled. */
@@ -240,7 +243,8 @@ int setup_host_apply(struct front *front, const struct setup_plan *plan, struct 
 struct setup_undo {
 	char *path;                  /* malloced, as the texts; NULL: no such file */
 	char *before, *after, *now;  /* before setup, after it, now */
-	bool edited;                 /* now is neither, or somebody edited between two changes of setup's */
+	bool known;                  /* now is as one of the changes found or left it */
+	bool edited;                 /* it is not, or somebody edited between two changes of setup's */
 };
 struct setup_undos {
 	struct setup_undo *list;     /* malloced */
@@ -248,11 +252,14 @@ struct setup_undos {
 	bool any;                    /* something was done that can be undone */
 	bool edited;                 /* one of them was */
 };
-/* What undoing would meet: all files that are changed now. Free with setup_undos_clear(), after a failure too. */
-int setup_host_look_back(struct front *front, struct setup_undos *undos, struct pvb_err *err) PVB_MUST_CHECK;
+/* What undoing would meet: all files that are changed now; unfinished: by changes that did not come to their end. Free with
+ * setup_undos_clear(), after a failure too. */
+int setup_host_look_back(struct front *front, bool unfinished, struct setup_undos *undos, struct pvb_err *err) PVB_MUST_CHECK;
 void setup_undos_clear(struct setup_undos *undos);
 /* Undo everything that setup did; keep_edited: leave what was edited since as it is, else that is a refusal. */
 int setup_host_undo(struct front *front, bool keep_edited, struct pvb_err *err) PVB_MUST_CHECK;
+/* Undo what did not come to its end; -ESTALE: a file of it was edited since, and nothing is done. */
+int setup_host_recover(struct front *front, struct pvb_err *err) PVB_MUST_CHECK;
 /* Whether an earlier one did not come to its end, so that the next that changes something first takes it back. */
 bool setup_host_unfinished(struct front *front);
 

@@ -152,7 +152,8 @@ static inline void replace(struct machine *m, const char *path, const char *old,
 }
 
 /* The programs that make files count: what they make of them can be looked at. Each fails where run/fail-NAME is; a signal
- * comes to who has called it where run/signal-NAME is, once. */
+ * comes to who has called it where run/signal-NAME is, once, and it takes a second longer; who has called it is killed where
+ * run/kill-NAME is, once. */
 static inline void programs_put(struct machine *m)
 {
 	static const char *const names[] = { "update-grub", "update-initramfs", "proxmox-boot-tool" };
@@ -161,20 +162,21 @@ static inline void programs_put(struct machine *m)
 		"cat \"$root\"/etc/modprobe.d/*.conf >\"$root/boot/initrd.img-all\"",
 		"mkdir -p \"$root/boot/esp\"; cat \"$root/etc/kernel/cmdline\" \"$root/etc/default/grub\" \"$root/boot/initrd.img-all\" >\"$root/boot/esp/all\" 2>/dev/null",
 	};
-	char path[64], text[1024];
+	char path[64], text[2048];
 
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), "usr/sbin/%s", names[i]);
 		snprintf(text, sizeof(text),
 			 "#!/bin/sh\nroot=${0%%/usr/sbin/*}\necho \"%s $*\" >>\"$root/run/called\"\necho Generating for %s\n"
-			 "if [ -e \"$root/run/signal-%s\" ]; then rm \"$root/run/signal-%s\"; kill -INT $PPID; exec sleep 30; fi\n"
-			 "if [ -e \"$root/run/fail-%s\" ]; then echo no space left >&2; exit 1; fi\n%s\nexit 0\n",
-			 names[i], names[i], names[i], names[i], names[i], works[i]);
+			 "if [ -e \"$root/run/signal-%s\" ]; then rm \"$root/run/signal-%s\"; kill -INT $PPID; sleep 1; fi\n"
+			 "if [ -e \"$root/run/kill-%s\" ]; then rm \"$root/run/kill-%s\"; kill -KILL $PPID; exec sleep 9; fi\n"
+			 "if [ -e \"$root/run/fail-%s\" ]; then echo no space left >&2; exit 1; fi\n%s\necho %s >>\"$root/run/ended\"\nexit 0\n",
+			 names[i], names[i], names[i], names[i], names[i], names[i], names[i], works[i], names[i]);
 		ft_write(m->t, path, text);
 		shell("chmod 755 %s/%s", m->t->path, path);
 	}
 	/* As they have it now. */
-	shell("for p in update-initramfs update-grub proxmox-boot-tool; do %s/usr/sbin/$p; done; rm %s/run/called", m->t->path, m->t->path);
+	shell("for p in update-initramfs update-grub proxmox-boot-tool; do %s/usr/sbin/$p; done; rm %s/run/called %s/run/ended", m->t->path, m->t->path, m->t->path);
 	assert_int_equal(ran.status, 0);
 }
 

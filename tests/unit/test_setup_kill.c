@@ -69,8 +69,7 @@ static void a_command_that_fails_undoes_all(void **state)
 	has("update-grub: Generating for update-grub");
 	has("update-grub: no space left");
 	has("error: update-grub failed: no space left");
-	has("it could not be undone: update-grub");
-	has("mend that, and run the same command again");
+	has("it could not be undone: update-grub failed: no space left; the files are as before, but not what it makes of them: mend that, and run the same command again");
 	/* The files are as before, all the same; and it goes on as soon as it can. */
 	file_has(GRUB, "\"quiet amd_iommu=on\"");
 	file_hasnt("boot/initrd.img-all", "ids=");
@@ -78,9 +77,10 @@ static void a_command_that_fails_undoes_all(void **state)
 	has("An earlier pvebind setup did not come to its end: the next --apply takes it back first.");
 	flag("fail-update-grub", false);
 	runs(m, "--undo", 0);
-	has("taking back 'setup-0001', which did not come to its end");
-	has("nothing to undo");
+	has("the host is as it was before");
 	same(m, before, NOTHING, "taken back");
+	runs(m, "--undo", 0);
+	has("nothing to undo");
 	/* Only while it is done. */
 	ft_write(m->t, "usr/sbin/update-initramfs",
 		 "#!/bin/sh\nroot=${0%/usr/sbin/*}\ngrep -q ids= $root/etc/modprobe.d/pvebind.conf 2>/dev/null && { echo no ids please; exit 3; }\nexec cat $root/etc/modprobe.d/*.conf >$root/boot/initrd.img-all\n");
@@ -104,7 +104,7 @@ static void a_command_that_is_not_there(void **state)
 	free(before);
 }
 
-/* Ctrl-C: what was done is undone, and that is not given up. */
+/* Ctrl-C: what runs then comes to its end, what was done is undone, and that is not given up. */
 static void given_up(void **state)
 {
 	char *before = world(m, NOTHING);
@@ -112,10 +112,73 @@ static void given_up(void **state)
 	(void)state;
 	flag("signal-update-grub", true);
 	runs(m, "--apply --yes " ALL, 1);
-	has("update-grub was stopped by a signal");
+	has("a signal came while update-grub ran, which was not cut off for it");
 	assert_false(ft_exists(m->t, "run/signal-update-grub"));
+	assert_string_equal(ft_read(m->t, "run/ended"), "update-initramfs\nupdate-grub\nupdate-initramfs\nupdate-grub");
 	same(m, before, NOTHING, "given up");
 	free(before);
+}
+
+/* An undo whose program fails puts the files back, runs the others, and is to be tried again. */
+static void an_undo_whose_command_fails(void **state)
+{
+	char *before = world(m, NOTHING);
+
+	(void)state;
+	runs(m, "--apply --yes " ALL, 0);
+	flag("fail-update-initramfs", true);
+	runs(m, "--undo", 4);
+	has("update-initramfs -u -k all failed: no space left; the files are as before");
+	file_hasnt("boot/grub/grub.cfg", "iommu=pt");
+	file_hasnt(GRUB, "iommu=pt");
+	flag("fail-update-initramfs", false);
+	runs(m, "--undo", 0);
+	same(m, before, NOTHING, "tried again");
+	free(before);
+}
+
+/* Where one is gone for good, its part can never be done: it is told once, and keeps nothing else from being done. */
+static void an_undo_whose_command_is_gone(void **state)
+{
+	(void)state;
+	runs(m, "--apply --yes " ALL, 0);
+	ft_remove(m->t, "usr/sbin/update-initramfs");
+	runs(m, "--undo", 4);
+	has("there is no usr/sbin/update-initramfs here any more: the files are as before, but what it made of them stays as it was");
+	file_hasnt("boot/grub/grub.cfg", "iommu=pt");
+	file_hasnt(GRUB, "iommu=pt");
+	assert_false(ft_exists(m->t, RECORDS "/setup-0001.json"));
+	runs(m, "--undo", 0);
+	has("nothing to undo");
+}
+
+/* What died half-way, and a file that somebody has edited since: nothing is overwritten, nothing forgotten. */
+static void edited_after_a_crash(void **state)
+{
+	char *edited, *before = world(m, NOTHING);
+
+	(void)state;
+	flag("kill-update-grub", true);
+	runs(m, "--apply --yes " ALL, 128 + SIGKILL);
+	replace(m, GRUB, "quiet iommu=pt", "quiet iommu=pt mine=1");
+	edited = world(m, NOTHING);
+	runs(m, "--apply --yes " ALL, 1);
+	has("an earlier 'pvebind setup' did not come to its end, and files of it were edited since: make them by hand as they are to be, then 'pvebind setup --undo --keep-edited'");
+	has("-GRUB_CMDLINE_LINUX_DEFAULT=\"quiet amd_iommu=on\"\n+GRUB_CMDLINE_LINUX_DEFAULT=\"quiet iommu=pt\"");
+	has("-GRUB_CMDLINE_LINUX_DEFAULT=\"quiet iommu=pt\"\n+GRUB_CMDLINE_LINUX_DEFAULT=\"quiet iommu=pt mine=1\"");
+	same(m, edited, NOTHING, "apply");
+	runs(m, "--undo", 1);
+	has("files were edited since");
+	same(m, edited, NOTHING, "undo");
+	runs(m, "--undo --keep-edited", 0);
+	has("not done: put back /etc/default/grub, as it was changed since (it was edited)");
+	file_has("boot/grub/grub.cfg", "mine=1");
+	file_hasnt("boot/initrd.img-all", "ids=");
+	replace(m, GRUB, "quiet iommu=pt mine=1", "quiet amd_iommu=on");
+	shell("%s/usr/sbin/update-grub; rm %s/" RECORDS "/*.before", m->t->path, m->t->path);
+	same(m, before, NOTHING, "all but that");
+	free(before);
+	free(edited);
 }
 
 /* Whoever takes back several changes runs each command once. */
@@ -177,15 +240,15 @@ static void calls_free(struct calls *calls)
 		free(calls->list[i]);
 }
 
-static void killed_at(const char *args, const struct calls *calls, size_t i)
+static void struck_at(const char *args, const struct calls *calls, size_t i, const char *how)
 {
 	int count = 1;
 
 	for (size_t j = 0; j < i; j++)
 		count += !strcmp(calls->list[j], calls->list[i]);
 	setenv("CALL", calls->list[i], 1);
-	shell("build=%s; \"${build%%/*}\"/tests/tracer -p hook -c \"$CALL\" -n %d -a kill -o 3 %s --root %s setup %s 3>&1 >/dev/null 2>&1 </dev/null",
-	      binary(), count, binary(), m->t->path, args);
+	shell("build=%s; \"${build%%/*}\"/tests/tracer -p hook -c \"$CALL\" -n %d -a %s -o 3 %s --root %s setup %s 3>&1 >/dev/null 2>&1 </dev/null",
+	      binary(), count, how, binary(), m->t->path, args);
 	if (!strstr(ran.out, "hit "))
 		fail_msg("%s %zu was not hit: %s", args, i, calls->list[i]);
 }
@@ -205,7 +268,7 @@ static void killed_while_doing(void **state)
 		char when[512];
 
 		snprintf(when, sizeof(when), "killed at %zu, %s", i, calls.list[i]);
-		killed_at("--apply --yes " ALL, &calls, i);
+		struck_at("--apply --yes " ALL, &calls, i, "kill");
 		if (i % 2) {
 			runs(m, "--apply --yes " ALL, 0);
 			same(m, after, RECORDS, when);
@@ -216,6 +279,57 @@ static void killed_while_doing(void **state)
 	calls_free(&calls);
 	free(before);
 	free(after);
+}
+
+/* From each call on that wants room on the disk there is none: it fails, what it did is taken back without any, and nothing is
+ * left. */
+static void no_room(void **state)
+{
+	char *before = world(m, RECORDS);
+	struct calls calls;
+	size_t struck = 0;
+
+	(void)state;
+	calls_find("--apply --yes " ALL, &calls);
+	runs(m, "--undo", 0);
+	for (size_t i = 0; i < calls.n; i++) {
+		char when[512];
+
+		if (!strstr(calls.list[i], "var/lib/pvebind") || strncmp(calls.list[i], "write ", 6) != 0)
+			continue;
+		snprintf(when, sizeof(when), "no room from %zu on, %s", i, calls.list[i]);
+		struck_at("--apply --yes " ALL, &calls, i, "full");
+		same(m, before, RECORDS, when);
+		shell("ls -A %s/" RECORDS, m->t->path);
+		if (*ran.out)
+			fail_msg("%s: left: %s", when, ran.out);
+		struck++;
+	}
+	assert_true(struck >= 5);
+	calls_free(&calls);
+	free(before);
+}
+
+/* Nor must a full disk keep what was done from being undone. */
+static void no_room_for_an_undo(void **state)
+{
+	char *before = world(m, NOTHING);
+	struct calls calls;
+	size_t at;
+
+	(void)state;
+	runs(m, "--apply --yes --programs", 0);
+	runs(m, "--apply --yes --programs --reserve 01:00.0", 0);
+	calls_find("--undo", &calls);
+	runs(m, "--apply --yes --programs", 0);
+	runs(m, "--apply --yes --programs --reserve 01:00.0", 0);
+	for (at = 0; at < calls.n && !strstr(calls.list[at], "var/lib/pvebind"); at++)
+		;
+	assert_true(at < calls.n);
+	struck_at("--undo", &calls, at, "full");
+	same(m, before, NOTHING, "undone without room for records");
+	calls_free(&calls);
+	free(before);
 }
 
 /* Killed while it undoes two changes: the next run ends it, whatever else it does. */
@@ -236,7 +350,7 @@ static void killed_while_undoing(void **state)
 		snprintf(when, sizeof(when), "killed at %zu, %s", i, calls.list[i]);
 		runs(m, "--apply --yes --programs", 0);
 		runs(m, "--apply --yes --programs --reserve 01:00.0", 0);
-		killed_at("--undo", &calls, i);
+		struck_at("--undo", &calls, i, "kill");
 		if (i % 2)
 			runs(m, "--apply --yes --programs", 0);
 		runs(m, "--undo", 0);
@@ -252,7 +366,9 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(commands_run_and_are_recorded), TEST(a_command_that_fails_undoes_all), TEST(a_command_that_is_not_there),
-		TEST(given_up), TEST(commands_run_once_for_all), TEST(a_change_of_commands_alone),
+		TEST(given_up), TEST(an_undo_whose_command_fails), TEST(an_undo_whose_command_is_gone), TEST(edited_after_a_crash),
+		TEST(no_room), TEST(no_room_for_an_undo),
+		TEST(commands_run_once_for_all), TEST(a_change_of_commands_alone),
 		TEST(killed_while_doing), TEST(killed_while_undoing),
 	};
 

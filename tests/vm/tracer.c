@@ -12,6 +12,7 @@
  *   after     the same, after it
  *   killall   before it, to all processes at once
  *   NUMBER    the call has no effect, and fails with that errno
+ *   full      from it on, none of PROC's writes below its /var/lib has an effect: each fails with ENOSPC
  *   /PROGRAM  everything stands still before it while PROGRAM runs
  *
  * Lines to FD, as it happens: "call PROC CALL", "hit PID" (by the call above), "born PROC PID" (PROC's fork), "exec PID"
@@ -55,6 +56,7 @@ static FILE *out;
 static struct strike strikes[STRIKES_MAX], *next = strikes; /* without a call: no more of them */
 static pid_t first;          /* COMMAND; 0 when it has ended */
 static char first_comm[16];
+static bool full; /* no room below /var/lib any more */
 static bool over; /* all were killed: so is whoever turns up now */
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -99,6 +101,10 @@ static void strike(struct proc *p, struct user_regs_struct *r, const char *actio
 			say("failed %s", action);
 		return;
 	}
+	if (!strcmp(action, "full")) {
+		full = true;
+		return;
+	}
 	if (!strcmp(action, "after")) {
 		p->die = true;
 		return;
@@ -141,10 +147,12 @@ static void call_entered(struct proc *p)
 	say("call %s %s", name, call);
 	if (!strncmp(call, "exec ", 5))
 		say("exec %d", p->pid);
-	if (next == strikes + STRIKES_MAX || !next->call || strcmp(name, next->proc) != 0 || strcmp(call, next->call) != 0 ||
-	    --next->count > 0)
-		return;
-	strike(p, &r, next++->action);
+	if (next != strikes + STRIKES_MAX && next->call && !strcmp(name, next->proc) && !strcmp(call, next->call) && --next->count <= 0)
+		strike(p, &r, next++->action);
+	if (full && !strncmp(call, "write ", 6) && strstr(call, "/var/lib/")) {
+		call_skip(p, &r);
+		p->fail = ENOSPC;
+	}
 }
 
 static void call_left(struct proc *p)
