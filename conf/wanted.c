@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From an address, an id or a mapping to devices of this host that the request wants. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf.h"
@@ -80,31 +81,34 @@ static const char *mapping_advice(const struct conf_ask *ask)
 	return ", or name the device by a mapping with an entry for each node";
 }
 
-/* *group: the IOMMU group of the function, or of the slot's first; -1 without an IOMMU. */
-static int addr_look(const struct conf_ask *ask, const struct pvb_addr *addr, int *group, struct pvb_err *err)
+#define FUNCTION_PATH_MAX 64
+
+/* The function's folder, or that of the slot's first; false: there is none. */
+static bool function_find(const struct pvb_ctx *ctx, const struct pvb_addr *addr, char path[FUNCTION_PATH_MAX])
 {
-	struct pvb_snapshot *snapshot;
+	bool slot = addr->fn == PVB_FN_ALL, found = false;
+	struct pvb_addr fn = *addr;
 	char text[PVB_ADDR_MAX];
-	int r = pvb_snapshot_take(ask->ctx, addr, 1, 0, &snapshot, err);
 
-	*group = -1;
-	if (r == -ENODEV)
-		return pvb_err_set(err, r,
-				   "VM %u: %s names %s, which is not on this host, %s (moved, removed or switched off; 'lspci -D' shows what is there): correct %s in %s:%u%s",
-				   ask->vmid, ask->origin, pvb_addr_format(addr, text), ask->node, ask->key, ask->at.file,
-				   ask->at.line, mapping_advice(ask));
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < pvb_snapshot_count(snapshot); i++) {
-		const struct pvb_function *fn = pvb_snapshot_get(snapshot, i);
-
-		if (!pvb_addr_matches(addr, &fn->addr))
-			continue;
-		*group = fn->group;
-		break;
+	for (fn.fn = slot ? 0 : addr->fn; !found && fn.fn <= (slot ? 7 : addr->fn); fn.fn++) {
+		snprintf(path, FUNCTION_PATH_MAX, "sys/bus/pci/devices/%s", pvb_addr_format(&fn, text));
+		found = pvb_sysfs_exists(ctx, path);
 	}
-	pvb_snapshot_free(snapshot);
-	return 0;
+	return found;
+}
+
+/* What there is to know of it is read once, when the plan is made; here it must only be there. */
+static int addr_look(const struct conf_ask *ask, const struct pvb_addr *addr, char path[FUNCTION_PATH_MAX],
+		     struct pvb_err *err)
+{
+	char text[PVB_ADDR_MAX];
+
+	if (function_find(ask->ctx, addr, path))
+		return 0;
+	return pvb_err_set(err, -ENODEV,
+			   "VM %u: %s names %s, which is not on this host, %s (moved, removed or switched off; 'lspci -D' shows what is there): correct %s in %s:%u%s",
+			   ask->vmid, ask->origin, pvb_addr_format(addr, text), ask->node, ask->key, ask->at.file,
+			   ask->at.line, mapping_advice(ask));
 }
 
 static int addr_refuse_reserved(const struct conf_ask *ask, const struct pvb_addr *addr, struct pvb_err *err)
@@ -123,7 +127,8 @@ static int addr_refuse_reserved(const struct conf_ask *ask, const struct pvb_add
 
 int conf_want_addr(const struct conf_ask *ask, const struct pvb_addr *addr, struct pvb_err *err)
 {
-	int group, r = addr_look(ask, addr, &group, err);
+	char path[FUNCTION_PATH_MAX];
+	int r = addr_look(ask, addr, path, err);
 
 	if (r == 0)
 		r = addr_refuse_reserved(ask, addr, err);
@@ -275,13 +280,16 @@ static bool alternative_taken(const struct conf_ask *ask, const struct conf_alte
 static int group_check(const struct conf_ask *ask, const char *mapping, const struct conf_alternative *alt,
 		       struct pvb_err *err)
 {
-	char text[PVB_ADDR_MAX];
-	int group, r = addr_look(ask, &alt->paths[0], &group, err);
+	char path[FUNCTION_PATH_MAX], link[FUNCTION_PATH_MAX + 16], group[16], text[PVB_ADDR_MAX];
+	int r = addr_look(ask, &alt->paths[0], path, err);
 
-	if (r < 0 || alt->group < 0 || group < 0 || alt->group == group)
+	if (r < 0 || alt->group < 0)
 		return r;
+	snprintf(link, sizeof(link), "%s/iommu_group", path);
+	if (pvb_sysfs_link(ask->ctx, link, group, sizeof(group)) < 0 || !*group || atoi(group) == alt->group)
+		return 0;
 	if (pvb_refuse(&ask->request->refusals, "identity", &alt->paths[0],
-		       "%s is in IOMMU group %d, mapping '%s' (" CONF_MAPPING_FILE
+		       "%s is in IOMMU group %s, mapping '%s' (" CONF_MAPPING_FILE
 		       ":%u) expects %d: see whether it is the right device, then edit the mapping",
 		       pvb_addr_format(&alt->paths[0], text), group, mapping, alt->line, alt->group) < 0)
 		return out_of_memory(err);
