@@ -184,7 +184,9 @@ static int file_trust(const struct pvb_ctx *ctx, const char *file, const struct 
 	return 0;
 }
 
-/* All of fd; it may have grown since it was looked at, so the bound holds here too. */
+#define GROWTH_MAX 4096 /* since it was looked at */
+
+/* All of fd, room bytes at most. */
 static ssize_t fd_read(int fd, char *text, size_t room)
 {
 	size_t have = 0;
@@ -208,6 +210,7 @@ static int file_read(const struct pvb_ctx *ctx, const char *file, char **text, s
 {
 	_conf_close_ int fd = pvb_open(ctx, file, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
+	size_t room;
 	ssize_t n;
 	int r;
 
@@ -218,10 +221,11 @@ static int file_read(const struct pvb_ctx *ctx, const char *file, char **text, s
 	r = file_trust(ctx, file, &st, err);
 	if (r < 0)
 		return r;
-	*text = malloc(CONF_INI_MAX + 1);
+	room = (size_t)st.st_size + GROWTH_MAX;
+	*text = malloc(room + 1);
 	if (!*text)
 		return pvb_err_set(err, -ENOMEM, "out of memory");
-	n = fd_read(fd, *text, CONF_INI_MAX);
+	n = fd_read(fd, *text, room);
 	if (n < 0)
 		return pvb_err_set(err, (int)n, "cannot read %s: %s", file, strerror((int)-n));
 	(*text)[n] = '\0';
