@@ -72,13 +72,14 @@ static int targets_plan(struct pvb_builder *b, char (*targets)[PVB_NAME_MAX])
 /* What keeps a function or a bridge from falling asleep: D3cold breaks resets and opens. */
 static bool awake_already(struct pvb_ctx *ctx, const struct pvb_addr *addr)
 {
-	char path[PVB_PATH_MAX], control[16] = "", d3cold[16] = "0";
+	char path[PVB_PATH_MAX], control[16] = "", d3cold[16] = "";
 
 	if (pvb_sysfs_read(ctx, pvb_device_path(addr, "power/control", path), control, sizeof(control)) < 0)
 		return true; /* no runtime power management here */
-	if (pvb_sysfs_read(ctx, pvb_device_path(addr, "d3cold_allowed", path), d3cold, sizeof(d3cold)) < 0)
-		snprintf(d3cold, sizeof(d3cold), "0");
-	return !strcmp(control, "on") && !strcmp(d3cold, "0");
+	if (strcmp(control, "on") != 0)
+		return false;
+	return pvb_sysfs_read(ctx, pvb_device_path(addr, "d3cold_allowed", path), d3cold, sizeof(d3cold)) < 0 ||
+	       !strcmp(d3cold, "0");
 }
 
 /* The function and its bridges, as far as they could sleep or another lend keeps them awake. */
