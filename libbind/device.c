@@ -89,7 +89,6 @@ static int driver_read(const struct look *l)
 {
 	const struct pvb_function *like = l->among->like;
 	struct pvb_function *fn = l->fn;
-	char path[PVB_PATH_MAX];
 	int r = pvb_sysfs_link_at(l->dir, "driver", fn->driver, sizeof(fn->driver));
 
 	if (r < 0 || !*fn->driver)
@@ -99,7 +98,7 @@ static int driver_read(const struct look *l)
 		fn->vfio = like->vfio;
 		return 0;
 	}
-	r = pvb_sysfs_link(l->ctx, pvb_device_path(&fn->addr, "driver/module", path), fn->module, sizeof(fn->module));
+	r = pvb_sysfs_link_at(l->dir, "driver/module", fn->module, sizeof(fn->module));
 	if (r < 0)
 		return r;
 	/* vfio-dev is there for vfio-pci and for every variant driver (drivers/vfio/vfio_main.c, since 6.1). */
@@ -189,7 +188,7 @@ static bool worked_on(const struct look *l)
 	char text[PVB_ADDR_MAX], what[320];
 
 	pvb_addr_format(&l->fn->addr, text);
-	if (!pvb_records_have(l->ctx, l->among->records, text))
+	if (l->among->records && !pvb_records_have(l->ctx, l->among->records, text))
 		return false;
 	return pvb_record_locked(l->ctx, text) || pvb_stuck_check(l->ctx, &l->fn->addr, what, sizeof(what)) < 0;
 }
@@ -227,13 +226,8 @@ int pvb_function_read_among(struct pvb_ctx *ctx, const struct pvb_among *among, 
 int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct pvb_function *fn)
 {
 	_cleanup_close_ int devices = pvb_open(ctx, PVB_DEVICES_DIR, O_PATH | O_DIRECTORY);
-	struct pvb_records records;
-	int r;
 
-	pvb_records_open(ctx, &records);
-	r = pvb_function_read_among(ctx, &(struct pvb_among){ devices, &records, NULL }, addr, fn);
-	pvb_records_close(&records);
-	return r;
+	return pvb_function_read_among(ctx, &(struct pvb_among){ devices, NULL, NULL }, addr, fn);
 }
 
 int pvb_override_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, char buf[PVB_NAME_MAX])

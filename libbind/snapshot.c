@@ -8,8 +8,8 @@
 struct pvb_snapshot {
 	struct pvb_function *fns;
 	size_t n, room;
-	int devices;                /* while it is taken: the folder of all functions, */
-	struct pvb_records records; /* and what pvebind has of them */
+	int devices;                 /* while it is taken: the folder of all functions, */
+	struct pvb_records *records; /* and what pvebind has of them; NULL for a few, each of which is asked for */
 };
 
 static struct pvb_function *function_find(const struct pvb_snapshot *s, const struct pvb_addr *addr)
@@ -24,7 +24,7 @@ static struct pvb_function *function_find(const struct pvb_snapshot *s, const st
 static int function_append(struct pvb_ctx *ctx, struct pvb_snapshot *s, const struct pvb_addr *addr, bool named,
 			   struct pvb_err *err)
 {
-	struct pvb_among among = { s->devices, &s->records, NULL };
+	struct pvb_among among = { s->devices, s->records, NULL };
 	struct pvb_function *more;
 	char text[PVB_ADDR_MAX];
 	int r;
@@ -150,15 +150,19 @@ static int function_compare(const void *a, const void *b)
 int pvb_snapshot_take(struct pvb_ctx *ctx, const struct pvb_addr *named, size_t n, unsigned flags,
 		      struct pvb_snapshot **snapshot, struct pvb_err *err)
 {
+	struct pvb_records records = { .dir = -1 };
 	struct pvb_snapshot *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
 		return pvb_err_set(err, -ENOMEM, "out of memory");
-	pvb_records_open(ctx, &s->records);
+	if (!n) {
+		pvb_records_open(ctx, &records);
+		s->records = &records;
+	}
 	s->devices = pvb_open(ctx, PVB_DEVICES_DIR, O_PATH | O_DIRECTORY);
 	r = n ? named_and_groups_add(ctx, s, named, n, err) : all_add(ctx, s, err);
-	pvb_records_close(&s->records);
+	pvb_records_close(&records);
 	if (s->devices >= 0)
 		close(s->devices);
 	if (r == 0 && s->n)
