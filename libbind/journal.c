@@ -49,6 +49,14 @@ static int line_write(int fd, struct pvb_line *line)
 	return (size_t)n == line->size ? 0 : -ENOSPC;
 }
 
+/* The plan's lines are written in one go: nobody reads it before its rename. */
+static int line_put(FILE *plan, struct pvb_line *line)
+{
+	int r = pvb_line_finish(line);
+
+	return r == 0 && fwrite(line->text, line->size, 1, plan) != 1 ? -ENOMEM : r;
+}
+
 int pvb_journal_intent(int fd, size_t op, bool undo)
 {
 	struct pvb_line line;
@@ -71,15 +79,20 @@ int pvb_journal_outcome(int fd, size_t op, bool undo, int code, const char *text
 	return line_write(fd, &line);
 }
 
+static struct pvb_line *state_line(struct pvb_line *line, enum pvb_state state, int borrower_pid)
+{
+	pvb_line_start(line, "state");
+	pvb_line_text(line, "is", pvb_state_name(state));
+	pvb_line_number(line, "pid", getpid());
+	pvb_line_number(line, "borrower", borrower_pid);
+	return line;
+}
+
 int pvb_journal_state(int fd, enum pvb_state state, int borrower_pid)
 {
 	struct pvb_line line;
 
-	pvb_line_start(&line, "state");
-	pvb_line_text(&line, "is", pvb_state_name(state));
-	pvb_line_number(&line, "pid", getpid());
-	pvb_line_number(&line, "borrower", borrower_pid);
-	return line_write(fd, &line);
+	return line_write(fd, state_line(&line, state, borrower_pid));
 }
 
 int pvb_journal_awaits(int fd)
@@ -112,29 +125,34 @@ int pvb_journal_override(int fd, size_t device, const char *override)
 	return line_write(fd, &line);
 }
 
+static struct pvb_line *settings_line(struct pvb_line *line, const struct pvb_settings *s)
+{
+	pvb_line_start(line, "settings");
+	pvb_line_text(line, "reset", s->reset);
+	pvb_line_text(line, "host-driver", s->host_driver);
+	pvb_line_number(line, "keep-on-stop", s->keep_on_stop);
+	pvb_line_number(line, "keep-on-reboot", s->keep_on_reboot);
+	pvb_line_number(line, "keep-console", s->keep_console);
+	pvb_line_number(line, "device-timeout", s->device_timeout_ms);
+	pvb_line_number(line, "hook-timeout", s->hook_timeout_ms);
+	pvb_line_number(line, "busy-stop", s->busy_stop);
+	pvb_line_text(line, "stop-units", s->stop_units);
+	pvb_line_text(line, "stop-containers", s->stop_containers);
+	pvb_line_text(line, "unload", s->unload);
+	pvb_line_text(line, "tag", s->tag);
+	pvb_line_number(line, "guard", s->guard);
+	pvb_line_text(line, "next", s->next);
+	return line;
+}
+
 int pvb_journal_settings(int fd, const struct pvb_settings *s)
 {
 	struct pvb_line line;
 
-	pvb_line_start(&line, "settings");
-	pvb_line_text(&line, "reset", s->reset);
-	pvb_line_text(&line, "host-driver", s->host_driver);
-	pvb_line_number(&line, "keep-on-stop", s->keep_on_stop);
-	pvb_line_number(&line, "keep-on-reboot", s->keep_on_reboot);
-	pvb_line_number(&line, "keep-console", s->keep_console);
-	pvb_line_number(&line, "device-timeout", s->device_timeout_ms);
-	pvb_line_number(&line, "hook-timeout", s->hook_timeout_ms);
-	pvb_line_number(&line, "busy-stop", s->busy_stop);
-	pvb_line_text(&line, "stop-units", s->stop_units);
-	pvb_line_text(&line, "stop-containers", s->stop_containers);
-	pvb_line_text(&line, "unload", s->unload);
-	pvb_line_text(&line, "tag", s->tag);
-	pvb_line_number(&line, "guard", s->guard);
-	pvb_line_text(&line, "next", s->next);
-	return line_write(fd, &line);
+	return line_write(fd, settings_line(&line, s));
 }
 
-static int head_write(struct pvb_ctx *ctx, int fd, const struct pvb_lend *lend)
+static int head_put(struct pvb_ctx *ctx, FILE *plan, const struct pvb_lend *lend)
 {
 	struct pvb_line line;
 	char boot_id[40];
@@ -148,10 +166,10 @@ static int head_write(struct pvb_ctx *ctx, int fd, const struct pvb_lend *lend)
 	pvb_line_number(&line, "generation", (int64_t)lend->generation);
 	pvb_line_number(&line, "since", lend->since);
 	pvb_line_text(&line, "boot", boot_id);
-	return line_write(fd, &line);
+	return line_put(plan, &line);
 }
 
-static int device_write(int fd, const struct pvb_home *home)
+static int device_put(FILE *plan, const struct pvb_home *home)
 {
 	struct pvb_line line;
 	char text[64];
@@ -172,10 +190,10 @@ static int device_write(int fd, const struct pvb_home *home)
 	pvb_line_text(&line, "was-module", home->was_module);
 	pvb_line_text(&line, "modalias", home->modalias);
 	pvb_line_text(&line, "reset-methods", home->reset_methods);
-	return line_write(fd, &line);
+	return line_put(plan, &line);
 }
 
-static int op_write(int fd, const struct pvb_op *op)
+static int op_put(FILE *plan, const struct pvb_op *op)
 {
 	struct pvb_line line;
 
@@ -184,20 +202,39 @@ static int op_write(int fd, const struct pvb_op *op)
 	pvb_line_number(&line, "device", op->device);
 	pvb_line_number(&line, "stage", op->stage);
 	pvb_line_text(&line, "arg", op->arg);
-	return line_write(fd, &line);
+	return line_put(plan, &line);
+}
+
+static int plan_put(struct pvb_ctx *ctx, FILE *plan, const struct pvb_journal *j)
+{
+	struct pvb_line line;
+	int r = head_put(ctx, plan, &j->lend);
+
+	if (r == 0)
+		r = line_put(plan, settings_line(&line, &j->lend.settings));
+	for (size_t i = 0; r == 0 && i < j->lend.num_devices; i++)
+		r = device_put(plan, &j->lend.devices[i]);
+	for (size_t i = 0; r == 0 && i < j->num_ops; i++)
+		r = op_put(plan, &j->ops[i]);
+	return r == 0 ? line_put(plan, state_line(&line, PVB_LENDING, 0)) : r;
 }
 
 static int plan_write(struct pvb_ctx *ctx, int fd, const struct pvb_journal *j)
 {
-	int r = head_write(ctx, fd, &j->lend);
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	FILE *plan = open_memstream(&text, &size);
+	int r = plan ? plan_put(ctx, plan, j) : -ENOMEM;
+	ssize_t n;
 
-	if (r == 0)
-		r = pvb_journal_settings(fd, &j->lend.settings);
-	for (size_t i = 0; r == 0 && i < j->lend.num_devices; i++)
-		r = device_write(fd, &j->lend.devices[i]);
-	for (size_t i = 0; r == 0 && i < j->num_ops; i++)
-		r = op_write(fd, &j->ops[i]);
-	return r == 0 ? pvb_journal_state(fd, PVB_LENDING, 0) : r;
+	if (plan && fclose(plan) != 0)
+		r = -ENOMEM;
+	if (r < 0)
+		return r;
+	n = write(fd, text, size);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == size ? 0 : -ENOSPC;
 }
 
 #define PART ".part"
