@@ -314,6 +314,8 @@ int pvb_state_dir(struct pvb_ctx *ctx, struct pvb_err *err) PVB_MUST_CHECK;
 int pvb_record_open(struct pvb_ctx *ctx, const char *name, int64_t deadline_ns, struct pvb_record *record) PVB_MUST_CHECK;
 void pvb_record_close(struct pvb_record *record);
 int pvb_record_write(struct pvb_record *record, struct pvb_line *line) PVB_MUST_CHECK;
+/* Unlink a file of run/pvebind; that there is none is fine. */
+int pvb_state_remove(struct pvb_ctx *ctx, const char *name) PVB_MUST_CHECK;
 /* Unlink it, the lock still held until it is closed. */
 int pvb_record_remove(struct pvb_ctx *ctx, struct pvb_record *record) PVB_MUST_CHECK;
 /* Read without the lock, for those who only look. -ENOENT. */

@@ -242,11 +242,10 @@ static int plan_write(struct pvb_ctx *ctx, int fd, const struct pvb_journal *j)
 /* A journal becomes one by its rename: what its writer died over has never counted. */
 void pvb_journal_part_remove(struct pvb_ctx *ctx, const char *name)
 {
-	_cleanup_close_ int dir = pvb_open(ctx, PVB_STATE_DIR, O_RDONLY | O_DIRECTORY);
 	char file[PVB_NAME_MAX];
 
-	if (dir >= 0 && pvb_format(file, sizeof(file), "%s.journal" PART, name) == 0)
-		unlinkat(dir, file, 0);
+	if (pvb_format(file, sizeof(file), "%s.journal" PART, name) < 0 || pvb_state_remove(ctx, file) < 0)
+		pvb_log(ctx, PVB_DEBUG, "%s: a journal that never came to be is left behind", name);
 }
 
 int pvb_journal_create(struct pvb_ctx *ctx, const struct pvb_journal *j, struct pvb_err *err)
@@ -283,12 +282,7 @@ int pvb_journal_open(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
 
 int pvb_journal_remove(struct pvb_ctx *ctx, const char *name)
 {
-	_cleanup_close_ int dir = pvb_open(ctx, PVB_STATE_DIR, O_RDONLY | O_DIRECTORY);
 	char path[PVB_PATH_MAX];
 
-	if (dir < 0)
-		return dir;
-	if (unlinkat(dir, strrchr(pvb_journal_path(name, path), '/') + 1, 0) < 0 && errno != ENOENT)
-		return -errno;
-	return 0;
+	return pvb_state_remove(ctx, strrchr(pvb_journal_path(name, path), '/') + 1);
 }

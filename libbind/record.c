@@ -150,15 +150,23 @@ int pvb_record_write(struct pvb_record *record, struct pvb_line *line)
 	return 0;
 }
 
-int pvb_record_remove(struct pvb_ctx *ctx, struct pvb_record *record)
+int pvb_state_remove(struct pvb_ctx *ctx, const char *name)
 {
-	_cleanup_close_ int dir = pvb_open(ctx, PVB_STATE_DIR, O_RDONLY | O_DIRECTORY);
+	/* Without a root to stay below, one call for three. */
+	_cleanup_close_ int dir = ctx->real_root ? -1 : pvb_open(ctx, PVB_STATE_DIR, O_RDONLY | O_DIRECTORY);
+	int at = ctx->real_root ? ctx->root_fd : dir;
+	char path[PVB_PATH_MAX];
 
-	if (dir < 0)
-		return dir;
-	if (unlinkat(dir, record->name, 0) < 0 && errno != ENOENT)
+	if (at < 0)
+		return at;
+	if (unlinkat(at, ctx->real_root ? record_path(name, path) : name, 0) < 0 && errno != ENOENT)
 		return -errno;
 	return 0;
+}
+
+int pvb_record_remove(struct pvb_ctx *ctx, struct pvb_record *record)
+{
+	return pvb_state_remove(ctx, record->name);
 }
 
 int pvb_record_peek(const struct pvb_ctx *ctx, const char *name, char body[PVB_RECORD_MAX])
