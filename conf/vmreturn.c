@@ -124,31 +124,35 @@ static enum front_status unfinished(struct front *front, unsigned vmid, bool sto
 	return FRONT_DONE;
 }
 
+/* Its journal is read under its lock. */
+static bool lend_exists(const struct front *front, unsigned vmid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "run/pvebind/%u.journal", vmid);
+	return pvb_sysfs_exists(front->ctx, path);
+}
+
 enum front_status front_return(struct front *front, unsigned vmid, bool stop)
 {
 	struct asker asker = { .front = front, .vmid = vmid, .stop = stop };
-	struct pvb_lend lend = { .num_devices = 0 };
+	const struct pvb_lend none = { .num_devices = 0 };
 	struct pvb_err err = { .code = 0 };
 	unsigned ignored;
 	char name[16];
-	int r;
 
 	front->vmid = vmid;
 	snprintf(name, sizeof(name), "%u", vmid);
-	r = pvb_lend_read(front->ctx, name, &lend, &err);
-	pvb_lend_clear(&lend);
-	if (r == -ENOENT) {
+	if (!lend_exists(front, vmid)) {
 		if (conf_vmstate_pid(front->ctx, vmid))
-			stop_confirm(&asker, &lend, &ignored);
+			stop_confirm(&asker, &none, &ignored);
 		else /* at a stop it may be a container's, too, which only /etc/pve could tell */
 			pvb_log(front->ctx, stop ? PVB_DEBUG : PVB_NOTICE, "%s%u: nothing is lent, nothing to take back",
 				stop ? "" : "VM ", vmid);
 		return asker.refused ? FRONT_REFUSED : FRONT_DONE;
 	}
-	if (r == 0)
-		r = pvb_return_confirmed(front->ctx, name, stop_confirm, &asker, &err);
 	/* Lent still, or left half-way: either way it is not home. */
-	if (r < 0)
+	if (pvb_return_confirmed(front->ctx, name, stop_confirm, &asker, &err) < 0)
 		return unfinished(front, vmid, stop, &err);
 	return asker.refused ? FRONT_REFUSED : FRONT_DONE;
 }

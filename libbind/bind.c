@@ -43,16 +43,16 @@ static int refusals_say(struct pvb_session *s, const struct pvb_plan *plan, stru
 /* Asked to stop after the last wait: who asked is gone, and nobody else would end the lend. */
 /* A failed lend undoes itself. A wish to stop must not end that half-way; it only leaves it less time. The first error is
  * the one to tell, unless something is not home. */
-static int lend_undo(struct pvb_session *s, uint64_t generation, struct pvb_err *err)
+static int lend_undo(struct pvb_session *s, const struct pvb_lend *lend, struct pvb_err *err)
 {
-	struct pvb_event event = { .kind = PVB_EVENT_UNDO, .name = s->name, .generation = generation };
+	struct pvb_event event = { .kind = PVB_EVENT_UNDO, .name = s->name, .generation = lend->generation };
 	struct pvb_err second = { .code = 0 };
 	int64_t soon_ns = pvb_now_ns() + PVB_CANCEL_HOME_NS;
 
 	pvb_tell(s->ctx, PVB_WARNING, &event, "%s: bringing home what was moved", s->label);
 	if (pvb_ctx_cancelled(s->ctx) && soon_ns < s->limit_ns)
 		s->limit_ns = soon_ns;
-	if (pvb_home_bring(s, &second) < 0)
+	if (pvb_home_bring(s, lend, &second) < 0)
 		pvb_err_set(err, -PVB_EATTENTION, "%s", second.text);
 	return err->code;
 }
@@ -89,7 +89,7 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 			pvb_err_set(err, r, "cannot write the journal of %s: %s", s->label, strerror(-r));
 	}
 	if (r < 0)
-		return lend_undo(s, plan->journal.lend.generation, err);
+		return lend_undo(s, &plan->journal.lend, err);
 	lent_say(s, plan);
 	return 0;
 }
@@ -120,7 +120,7 @@ static int other_settle(struct pvb_session *s, const char *name, bool *settled, 
 		snprintf(other.label, sizeof(other.label), "%s", lend.label);
 		pvb_tell(s->ctx, PVB_NOTICE, &(struct pvb_event){ pvb_lend_way(&lend), .name = name, .generation = lend.generation },
 			 "%s: bringing home first what %s has (%s)", s->label, lend.label, pvb_state_name(lend.state));
-		r = pvb_home_bring(&other, err);
+		r = pvb_home_bring(&other, &lend, err);
 		*settled = r == 0;
 	}
 	pvb_lend_clear(&lend);
@@ -228,10 +228,10 @@ static int lend_prepare(struct pvb_session *s, const struct pvb_request *request
 		if (r == 0 && !settled)
 			r = refusals_say(s, plan, err);
 		if (r == 0 && !settled)
-			r = pvb_session_lock_devices(s, plan, false, err);
+			r = pvb_session_lock_devices(s, &plan->journal.lend, false, err);
 		if (r == 0 && !settled)
 			r = time_check(s, request, err);
-		if (r == 0 && !settled && !pvb_session_devices_taken(s, plan)) {
+		if (r == 0 && !settled && !pvb_session_devices_taken(s)) {
 			*out = plan;
 			return 0;
 		}
@@ -314,7 +314,7 @@ static int before_settle(struct pvb_session *s, const struct pvb_request *reques
 	else if (r == 0) {
 		pvb_tell(s->ctx, PVB_NOTICE, &(struct pvb_event){ pvb_lend_way(&lend), .name = s->name, .generation = lend.generation },
 			 "%s: bringing home first what was left from before (%s)", s->label, pvb_state_name(lend.state));
-		r = pvb_home_bring(s, err);
+		r = pvb_home_bring(s, &lend, err);
 		pvb_session_unlock_devices(s);
 	}
 	pvb_plan_free(plan);

@@ -24,20 +24,13 @@ static int groups_wait(struct pvb_session *s, const struct pvb_plan *plan, struc
 }
 
 /* Records first, the journal last: a kill in between leaves a journal that says "returning". */
-static int records_remove(struct pvb_session *s, const struct pvb_plan *plan, const bool *failed, struct pvb_err *err)
+static int records_remove(struct pvb_session *s, const bool *failed, struct pvb_err *err)
 {
-	char holder[32];
 	int r = 0;
 
-	for (size_t i = 0; i < s->num_devices; i++) {
-		if (s->devices[i].fd < 0 || (failed && failed[i]))
-			continue;
-		if (pvb_device_holder(s->ctx, &pvb_plan_device(plan, i)->addr, holder, sizeof(holder)) == 0 &&
-		    strcmp(holder, s->name) != 0)
-			continue;
-		if (r == 0)
+	for (size_t i = 0; r == 0 && i < s->num_devices; i++)
+		if (s->devices[i].fd >= 0 && !(failed && failed[i]) && !pvb_session_device_taken(s, i))
 			r = pvb_record_remove(s->ctx, &s->devices[i]);
-	}
 	if (r == 0 && !failed)
 		r = pvb_journal_remove(s->ctx, s->name);
 	return r < 0 ? pvb_err_set(err, r, "cannot remove the records of %s in /" PVB_STATE_DIR ": %s", s->name, strerror(-r)) : 0;
@@ -77,11 +70,11 @@ static int home_apply(struct pvb_session *s, const struct pvb_plan *plan, int jo
 		pvb_log(s->ctx, PVB_WARNING, "cannot write the journal of %s: %s; going home all the same", s->name, strerror(-r));
 	r = pvb_apply(s->ctx, plan, journal_fd, s->lock_fds, s->limit_ns, failed, &first);
 	if (r == 0)
-		return records_remove(s, plan, NULL, err);
+		return records_remove(s, NULL, err);
 	/* Its state stays "returning": who comes next goes on from there. */
 	if (r == -EINPROGRESS)
 		return pvb_err_set(err, r, "%s: %.300s", s->label, first.text);
-	if (pvb_journal_state(journal_fd, PVB_FAILED, 0) < 0 || records_remove(s, plan, failed, err) < 0)
+	if (pvb_journal_state(journal_fd, PVB_FAILED, 0) < 0 || records_remove(s, failed, err) < 0)
 		pvb_log(s->ctx, PVB_ERROR, "the journal of %s could not be brought up to date", s->label);
 	pvb_err_set(err, -PVB_EATTENTION, "%s: not everything is home: %.300s; when the cause is mended: pvebind recover %s",
 		    s->label, first.text, s->name);
@@ -136,24 +129,18 @@ static void home_say(const struct pvb_session *s, const struct pvb_plan *plan)
 
 /* The plan that counts is made when the devices are locked: until then a worker that outlived its hook may do one more
  * step, and write so. */
-static int home_plan(struct pvb_session *s, struct pvb_plan **plan, struct pvb_err *err)
+static int home_plan(struct pvb_session *s, const struct pvb_lend *lend, struct pvb_plan **plan, struct pvb_err *err)
 {
-	int r = pvb_plan_return(s->ctx, s->name, plan, err);
+	int r = s->num_devices ? 0 : pvb_session_lock_devices(s, lend, true, err);
 
-	if (r < 0 || s->num_devices)
-		return r;
-	r = pvb_session_lock_devices(s, *plan, true, err);
-	pvb_plan_free(*plan);
-	*plan = NULL;
 	return r < 0 ? r : pvb_plan_return(s->ctx, s->name, plan, err);
 }
 
-/* Everything lent to the session's name, home; the lend's lock is held. */
-int pvb_home_bring(struct pvb_session *s, struct pvb_err *err)
+int pvb_home_bring(struct pvb_session *s, const struct pvb_lend *lend, struct pvb_err *err)
 {
 	_cleanup_close_ int journal_fd = -1;
 	struct pvb_plan *plan = NULL;
-	int r = home_plan(s, &plan, err);
+	int r = home_plan(s, lend, &plan, err);
 
 	if (r < 0)
 		return r;
@@ -162,7 +149,7 @@ int pvb_home_bring(struct pvb_session *s, struct pvb_err *err)
 	journal_fd = pvb_journal_open(s->ctx, s->name, err);
 	r = journal_fd < 0 ? journal_fd : 0;
 	if (r == 0 && plan->journal.lend.other_boot) {
-		r = records_remove(s, plan, NULL, err); /* the boot has put everything home already */
+		r = records_remove(s, NULL, err); /* the boot has put everything home already */
 	} else if (r == 0) {
 		r = groups_wait(s, plan, err);
 		if (r == 0)

@@ -399,6 +399,8 @@ const char *pvb_lend_lock_name(const char *name, char buf[PVB_NAME_MAX]);
 /* ---- lend.c ---------------------------------------------------------------------------------------- */
 /* The device's record and lock: its address. */
 const char *pvb_device_record_name(const struct pvb_addr *addr, char buf[PVB_NAME_MAX]);
+/* pvb_device_holder() by a device's record that the caller has opened. */
+int pvb_record_holder(struct pvb_ctx *ctx, const struct pvb_record *record, char *buf, size_t size) PVB_MUST_CHECK;
 
 /* Wait until nobody has the lend's devices open. lock_fds: their locks, as far as they are the caller's (-1: not); NULL: it
  * has none. -ETIMEDOUT, -ECANCELED. */
@@ -667,17 +669,19 @@ struct pvb_session {
 int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, int64_t wait_ns, struct pvb_session *s,
 		     struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_session_close(struct pvb_session *s);
-/* The same for what the caller asks now, with the settings' budget, counted from the context's start. */
+/* The same for what the caller asks now, with the settings' budget, counted from the context's start. settings NULL: they
+ * are in what the lock is for; until then nobody is waited for. */
 int pvb_session_begin(struct pvb_ctx *ctx, const char *name, const char *label, const struct pvb_settings *settings,
 		      struct pvb_session *s, struct pvb_err *err) PVB_MUST_CHECK;
 /* How long to wait for a lend's lock, and until when to work on it, counted from its start. */
 int64_t pvb_session_wait_ns(const struct pvb_settings *settings);
 void pvb_session_budget(struct pvb_session *s, const struct pvb_settings *settings);
-/* Lock the plan's devices, which come in address order, as every lend takes its locks. */
-int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan, bool home, struct pvb_err *err) PVB_MUST_CHECK;
+/* Lock the lend's devices, which come in address order, as every lend takes its locks. */
+int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_lend *lend, bool home, struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_session_unlock_devices(struct pvb_session *s);
-/* Whether a locked device has come to belong to another lend since the plan was made. */
-bool pvb_session_devices_taken(const struct pvb_session *s, const struct pvb_plan *plan);
+/* Whether locked device i, or any, has come to belong to another lend since the plan was made. */
+bool pvb_session_device_taken(const struct pvb_session *s, size_t i);
+bool pvb_session_devices_taken(const struct pvb_session *s);
 /* Write into the locked devices' records whose they are. */
 int pvb_session_claim(struct pvb_session *s, struct pvb_err *err) PVB_MUST_CHECK;
 long long pvb_session_elapsed_ms(const struct pvb_session *s);
@@ -688,7 +692,7 @@ const char *pvb_plan_devices_text(const struct pvb_plan *plan, char *buf, size_t
 enum pvb_event_kind pvb_lend_way(const struct pvb_lend *lend);
 
 /* ---- homecoming.c ------------------------------------------------------------------------------------------ */
-/* Everything lent to the session's name, home, from its journal alone; the lend's lock is held. */
-int pvb_home_bring(struct pvb_session *s, struct pvb_err *err) PVB_MUST_CHECK;
+/* Everything lent to the session's name, home, from its journal alone; the lend's lock is held. lend: as it was read since. */
+int pvb_home_bring(struct pvb_session *s, const struct pvb_lend *lend, struct pvb_err *err) PVB_MUST_CHECK;
 
 #endif

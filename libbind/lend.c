@@ -51,18 +51,27 @@ const char *pvb_device_record_name(const struct pvb_addr *addr, char buf[PVB_NAM
 	return buf;
 }
 
-int pvb_device_holder(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size)
+static int holder_get(struct pvb_ctx *ctx, const char *body, char *buf, size_t size)
 {
-	char name[PVB_NAME_MAX], body[PVB_RECORD_MAX], path[PVB_PATH_MAX];
-	int r = pvb_record_peek(ctx, pvb_device_record_name(addr, name), body);
+	char path[PVB_PATH_MAX];
 
-	if (r < 0)
-		return r;
 	if (!pvb_line_is(body, "device") || pvb_line_get(body, "lend", buf, size) < 0)
 		return -ENOENT;
 	/* The journal comes before the records and goes after them: a record alone is a leftover. */
-	snprintf(path, sizeof(path), PVB_STATE_DIR "/%s.journal", buf);
-	return pvb_sysfs_exists(ctx, path) ? 0 : -ENOENT;
+	return pvb_sysfs_exists(ctx, pvb_journal_path(buf, path)) ? 0 : -ENOENT;
+}
+
+int pvb_device_holder(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size)
+{
+	char name[PVB_NAME_MAX], body[PVB_RECORD_MAX];
+	int r = pvb_record_peek(ctx, pvb_device_record_name(addr, name), body);
+
+	return r < 0 ? r : holder_get(ctx, body, buf, size);
+}
+
+int pvb_record_holder(struct pvb_ctx *ctx, const struct pvb_record *record, char *buf, size_t size)
+{
+	return holder_get(ctx, record->body, buf, size);
 }
 
 /* Records go as soon as their devices are home, and before the journal. */

@@ -89,7 +89,7 @@ int pvb_reset(struct pvb_ctx *ctx, const struct pvb_addr *addr, const char *meth
 	if (r == 0 && !dry_run)
 		r = pvb_state_dir(ctx, err);
 	if (r == 0 && !dry_run)
-		r = pvb_session_lock_devices(&s, &plan, false, err);
+		r = pvb_session_lock_devices(&s, &plan.journal.lend, false, err);
 	if (r == 0 && !dry_run) { /* who had the locks until now may have changed what is looked at next */
 		pvb_snapshot_free(snapshot);
 		snapshot = NULL;

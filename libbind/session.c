@@ -8,15 +8,21 @@ int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, i
 			struct pvb_err *err)
 {
 	char lock[PVB_NAME_MAX];
-	int r = pvb_state_dir(ctx, err);
+	int64_t until_ns;
+	int r;
 
 	*s = (struct pvb_session){ .ctx = ctx, .start_ns = pvb_now_ns(), .lock.fd = -1, .host.fd = -1 };
 	s->deadline_ns = s->limit_ns = s->start_ns + PVB_LOCK_WAIT_NS;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->label, sizeof(s->label), "%s", label);
-	if (r < 0)
-		return r;
-	r = pvb_record_open(ctx, pvb_lend_lock_name(name, lock), wait_ns ? s->start_ns + wait_ns : 0, &s->lock);
+	until_ns = wait_ns ? s->start_ns + wait_ns : 0;
+	r = pvb_record_open(ctx, pvb_lend_lock_name(name, lock), until_ns, &s->lock);
+	if (r == -ENOENT) {
+		r = pvb_state_dir(ctx, err); /* the first of this boot */
+		if (r < 0)
+			return r;
+		r = pvb_record_open(ctx, lock, until_ns, &s->lock);
+	}
 	if (r == -EWOULDBLOCK || r == -ETIMEDOUT)
 		return pvb_err_set(err, -EBUSY, "another pvebind is working on %s: wait for it to end (see: pvebind status)", label);
 	if (r < 0)
@@ -49,11 +55,13 @@ void pvb_session_budget(struct pvb_session *s, const struct pvb_settings *settin
 int pvb_session_begin(struct pvb_ctx *ctx, const char *name, const char *label, const struct pvb_settings *settings,
 		      struct pvb_session *s, struct pvb_err *err)
 {
-	int64_t spent_ns = ctx->start_ns ? pvb_now_ns() - ctx->start_ns : 0, wait_ns = pvb_session_wait_ns(settings) - spent_ns;
+	int64_t spent_ns = ctx->start_ns ? pvb_now_ns() - ctx->start_ns : 0;
+	int64_t wait_ns = settings ? pvb_session_wait_ns(settings) - spent_ns : 0;
 	int r = pvb_session_open(ctx, name, label, wait_ns > 0 ? wait_ns : 0, s, err);
 
 	s->start_ns -= spent_ns;
-	pvb_session_budget(s, settings);
+	if (settings)
+		pvb_session_budget(s, settings);
 	return r;
 }
 
@@ -111,12 +119,12 @@ static int thing_lock(struct pvb_session *s, const struct pvb_addr *addr, bool h
 	return pvb_err_set(err, r, "cannot lock %s, which another pvebind is moving: %s", words, strerror(-r));
 }
 
-/* The plan's devices come in address order: every lend takes its locks in that order. The host's part is only this lend's;
+/* The devices come in address order: every lend takes its locks in that order. The host's part is only this lend's;
  * a reset by hand has none. What came home before the rest may be another lend's by now: nothing is to be done to it, and
  * nobody who works on it is waited for. */
-int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan, bool home, struct pvb_err *err)
+int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_lend *lend, bool home, struct pvb_err *err)
 {
-	size_t n = pvb_plan_num_devices(plan);
+	size_t n = lend->num_devices;
 	int r;
 
 	s->devices = calloc(n ? n : 1, sizeof(*s->devices));
@@ -125,10 +133,10 @@ int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan,
 		return pvb_err_set(err, -ENOMEM, "out of memory");
 	r = *s->name ? thing_lock(s, NULL, home, &s->host, err) : 0;
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (home && !pvb_lend_has(s->ctx, &plan->journal.lend, i))
+		if (home && !pvb_lend_has(s->ctx, lend, i))
 			s->devices[i].fd = -1;
 		else
-			r = thing_lock(s, &pvb_plan_device(plan, i)->addr, home, &s->devices[i], err);
+			r = thing_lock(s, &lend->devices[i].addr, home, &s->devices[i], err);
 		s->lock_fds[i] = s->devices[i].fd;
 		s->num_devices += r == 0;
 	}
@@ -136,14 +144,18 @@ int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_plan *plan,
 	return r;
 }
 
-/* Whether a locked device has come to belong to another lend since the plan was made. */
-bool pvb_session_devices_taken(const struct pvb_session *s, const struct pvb_plan *plan)
+bool pvb_session_device_taken(const struct pvb_session *s, size_t i)
 {
 	char holder[32];
 
+	return pvb_record_holder(s->ctx, &s->devices[i], holder, sizeof(holder)) == 0 && strcmp(holder, s->name) != 0;
+}
+
+/* Whether a locked device has come to belong to another lend since the plan was made. */
+bool pvb_session_devices_taken(const struct pvb_session *s)
+{
 	for (size_t i = 0; i < s->num_devices; i++)
-		if (pvb_device_holder(s->ctx, &pvb_plan_device(plan, i)->addr, holder, sizeof(holder)) == 0 &&
-		    strcmp(holder, s->name) != 0)
+		if (pvb_session_device_taken(s, i))
 			return true;
 	return false;
 }

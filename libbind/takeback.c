@@ -28,7 +28,7 @@ static int lend_take_back(struct pvb_session *s, const struct pvb_lend *lend, un
 		return lend_keep(s, PVB_KEPT, lend->generation, "on-stop = keep", err);
 	s->no_start = flags & PVB_RETURN_NO_START;
 	s->way = flags & PVB_RETURN_SAID ? PVB_EVENT_NONE : pvb_lend_way(lend);
-	return pvb_home_bring(s, err);
+	return pvb_home_bring(s, lend, err);
 }
 
 static int return_locked(struct pvb_session *s, pvb_confirm_fn *confirm, void *data, struct pvb_err *err)
@@ -51,20 +51,29 @@ static int return_locked(struct pvb_session *s, pvb_confirm_fn *confirm, void *d
 	return r;
 }
 
-int pvb_return_confirmed(struct pvb_ctx *ctx, const char *name, pvb_confirm_fn *confirm, void *data, struct pvb_err *err)
+/* Somebody works on it: wait as long as its settings say; what else counts is read under the lock. */
+static int session_await(struct pvb_ctx *ctx, const char *name, struct pvb_session *s, struct pvb_err *err)
 {
 	struct pvb_lend lend = { .num_devices = 0 };
 	struct pvb_settings settings;
-	struct pvb_session s;
-	int r;
 
-	/* Only for how long to wait; what counts is read under the lock. */
 	pvb_settings_default(&settings);
 	if (pvb_lend_read(ctx, name, &lend, err) == 0)
 		settings = lend.settings;
 	pvb_lend_clear(&lend);
 	err->code = 0;
-	r = pvb_session_begin(ctx, name, name, &settings, &s, err);
+	return pvb_session_begin(ctx, name, name, &settings, s, err);
+}
+
+int pvb_return_confirmed(struct pvb_ctx *ctx, const char *name, pvb_confirm_fn *confirm, void *data, struct pvb_err *err)
+{
+	struct pvb_session s;
+	int r;
+
+	err->code = 0;
+	r = pvb_session_begin(ctx, name, name, NULL, &s, err);
+	if (r == -EBUSY)
+		r = session_await(ctx, name, &s, err);
 	if (r == 0)
 		r = return_locked(&s, confirm, data, err);
 	pvb_session_close(&s);
@@ -103,7 +112,7 @@ static int recover_one(struct pvb_ctx *ctx, const char *name, unsigned *recovere
 	pvb_session_budget(&s, &lend.settings);
 	if (lend.state == PVB_LENDING || lend.state == PVB_RETURNING || lend.state == PVB_FAILED || lend.other_boot) {
 		s.way = PVB_EVENT_RECOVER;
-		r = pvb_home_bring(&s, err);
+		r = pvb_home_bring(&s, &lend, err);
 		*recovered += r == 0;
 	} else {
 		pvb_log(ctx, PVB_INFO, "%s: %s, nothing to recover", s.label, pvb_state_name(lend.state));
