@@ -2,7 +2,7 @@
 /*
  * What /etc/default/grub and /etc/default/grub.d/ come to: shell that grub-mkconfig sources, in this order. Read as far as
  * assignments go: quotes, "+=", lines that go on, variables set here. What only a shell can tell (a condition, a command's
- * output) makes the answer unsure.
+ * output, a file that is read in) makes the answer unsure. A carriage return is no blank to the shell, but part of the word.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -23,6 +23,7 @@ static const char *const wanted[] = { "GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_
 struct variable {
 	char name[64];
 	char *value; /* malloced */
+	bool cut;    /* it depends on what is not known here */
 };
 
 /* What one of the two was set to, and where: each word stands where it first came to be in it. */
@@ -37,8 +38,11 @@ struct shell {
 	const char *at;
 	char file[80];
 	unsigned line;
-	unsigned depth;    /* of if, case, for, while */
+	unsigned depth;    /* of if, case, for, while, {} */
+	unsigned parens;   /* of (), which are a shell of their own */
 	bool conditional;  /* behind && or || */
+	bool command;      /* the next word can be a command's name */
+	bool assigned;     /* one of the two was set before it */
 	bool cut;          /* the value that is read depends on what is not known here */
 	struct variable variables[VARIABLES_MAX];
 	size_t num_variables;
@@ -99,11 +103,13 @@ static void variable_set(struct shell *s, const char *name, size_t size, bool ap
 	}
 	free(variable->value);
 	variable->value = all;
+	variable->cut = (append && variable->cut) || s->cut || s->depth || s->parens || s->conditional;
 	for (size_t i = 0; i < WANTED; i++) {
 		if (strcmp(variable->name, wanted[i]) != 0)
 			continue;
-		if (s->cut || s->depth || s->conditional)
+		if (variable->cut)
 			unsure(s, line);
+		s->assigned = true;
 		if (i == DEFAULT && !append) {
 			conf_copy(s->result->set_file, sizeof(s->result->set_file), s->file);
 			s->result->set_line = line;
@@ -128,6 +134,30 @@ static void value_put(struct shell *s, struct value *v, char c)
 	v->text[v->n] = '\0';
 }
 
+/* Behind the end of the quoted string here. */
+static const char *quote_end(const char *at)
+{
+	char quote = *at++;
+
+	while (*at && *at != quote)
+		at += 1 + (quote != '\'' && *at == '\\' && at[1]);
+	return at + (*at == quote);
+}
+
+/* "`…`", "$(…)": a shell of its own, which sets nothing here. What it says is not known. */
+static void value_command(struct shell *s)
+{
+	const char *from = s->at, *at = from + 2;
+	unsigned depth = 1;
+
+	for (; *from == '$' && *at && depth; at = strchr("'\"`", *at) ? quote_end(at) : at + 1 + (*at == '\\' && at[1]))
+		depth += (unsigned)(*at == '(') - (unsigned)(*at == ')');
+	s->at = *from == '`' ? quote_end(from) : at;
+	s->cut = true;
+	for (; from < s->at; from++)
+		s->line += *from == '\n';
+}
+
 /* "$NAME", "${NAME}"; anything else with a "$" is for the shell. */
 static void value_expand(struct shell *s, struct value *v)
 {
@@ -146,6 +176,7 @@ static void value_expand(struct shell *s, struct value *v)
 	variable = variable_find(s, name, n);
 	for (const char *c = variable ? variable->value : ""; *c; c++)
 		value_put(s, v, *c);
+	s->cut |= variable && variable->cut;
 	s->at = name + n + brace;
 }
 
@@ -154,11 +185,14 @@ static void value_character(struct shell *s, struct value *v, bool quoted)
 {
 	char next = s->at[1];
 
+	if (*s->at == '`' || (*s->at == '$' && next == '(')) {
+		value_command(s);
+		return;
+	}
 	if (*s->at == '$') {
 		value_expand(s, v);
 		return;
 	}
-	s->cut |= *s->at == '`';
 	if (*s->at == '\\' && next && (!quoted || strchr("$`\"\\\n", next))) {
 		s->line += next == '\n';
 		if (next != '\n')
@@ -191,11 +225,15 @@ static void value_read(struct shell *s, struct value *v)
 	v->n = 0;
 	*v->text = '\0';
 	s->cut = false;
-	while (*s->at && !strchr(" \t\r\n;&|()", *s->at))
+	while (*s->at && !strchr(" \t\n;&|()", *s->at)) {
+		/* Lines that are no commands follow. */
+		if (*s->at == '<' && s->at[1] == '<')
+			unsure(s, s->line);
 		if (*s->at == '"' || *s->at == '\'')
 			value_quoted(s, v);
 		else
 			value_character(s, v, false);
+	}
 }
 
 /* ---- statements ---- */
@@ -211,14 +249,28 @@ static size_t assignment_here(const char *at, bool *append)
 	return at[n + *append] == '=' && !isdigit((unsigned char)*at) ? n : 0;
 }
 
-static void keyword_count(struct shell *s, const char *word)
+static bool word_in(const char *word, const char *const *list, size_t n)
 {
-	static const char *const begins[] = { "if", "case", "for", "while", "until" }, *const ends[] = { "fi", "esac", "done" };
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(word, list[i]))
+			return true;
+	return false;
+}
+#define WORD_IN(word, list) word_in(word, list, sizeof(list) / sizeof((list)[0]))
 
-	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
-		s->depth += !strcmp(word, begins[i]);
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		s->depth -= s->depth && !strcmp(word, ends[i]);
+/* A word where a command's name can be. Some set, or leave out, what cannot be told here. */
+static void command_see(struct shell *s, const char *word, unsigned line)
+{
+	static const char *const begins[] = { "if", "case", "for", "while", "until", "{" }, *const ends[] = { "fi", "esac", "done", "}" };
+	static const char *const before[] = { "if", "while", "until", "{", "then", "else", "elif", "do", "!", "command", "builtin" };
+	static const char *const doubtful[] = { ".", "source", "eval", "unset", "read", "exec", "exit", "return", "alias" };
+
+	s->depth += WORD_IN(word, begins);
+	s->depth -= s->depth && WORD_IN(word, ends);
+	/* What is set before a command's name is set for that command alone. */
+	if (s->cut || s->assigned || WORD_IN(word, doubtful))
+		unsure(s, line);
+	s->command = WORD_IN(word, before);
 }
 
 static void word_read(struct shell *s)
@@ -233,29 +285,41 @@ static void word_read(struct shell *s)
 	value_read(s, &value);
 	if (n)
 		variable_set(s, name, n, append, value.text, line);
-	else
-		keyword_count(s, value.text);
+	else if (s->command)
+		command_see(s, value.text, line);
+}
+
+/* One character between words. */
+static void separator_read(struct shell *s)
+{
+	char c = *s->at++;
+
+	s->line += c == '\n';
+	s->parens += c == '(';
+	s->parens -= c == ')' && s->parens;
+	if (c == '\n' || c == ';')
+		s->conditional = false;
+	s->conditional |= (c == '&' || c == '|') && *s->at == c;
+	if (c == ' ' || c == '\t')
+		return;
+	s->command = true;
+	s->assigned = false;
 }
 
 static void shell_read(struct shell *s, const char *text)
 {
 	s->at = text;
 	s->line = 1;
-	s->depth = 0;
-	s->conditional = false;
-	while (*s->at && !s->result->error) {
-		if (*s->at == '#') {
+	s->depth = s->parens = 0;
+	s->conditional = s->assigned = false;
+	s->command = true;
+	while (*s->at && !s->result->error)
+		if (*s->at == '#')
 			s->at += strcspn(s->at, "\n");
-		} else if (strchr(" \t\r\n;&|()", *s->at)) {
-			s->line += *s->at == '\n';
-			if (strchr("\n;", *s->at))
-				s->conditional = false;
-			s->conditional |= (*s->at == '&' || *s->at == '|') && s->at[1] == *s->at;
-			s->at++;
-		} else {
+		else if (strchr(" \t\n;&|()", *s->at))
+			separator_read(s);
+		else
 			word_read(s);
-		}
-	}
 }
 
 static int file_read(const struct pvb_ctx *ctx, struct shell *s, const char *path)

@@ -263,6 +263,7 @@ static void lines_that_cannot_be_parsed(void **state)
 		{ GRUB_LINE "\"$(cat /x)\"", "what it comes to is for a shell to tell" },
 		{ GRUB_LINE "\"`cat /x`\"", "what it comes to is for a shell to tell" },
 		{ "[ -e /x ] && " GRUB_LINE "\"quiet\"", "what it comes to is for a shell to tell" },
+		{ ". /etc/default/mine\n" GRUB_LINE "\"quiet\"", "what it comes to is for a shell to tell" },
 	};
 
 	(void)state;
