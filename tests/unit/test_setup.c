@@ -14,9 +14,11 @@ static int teardown(void **state)
 
 #define VFIO "vfio\nvfio_iommu_type1\nvfio_pci"
 
+/* Its bytes, to the last newline. */
 static char *file_get(const char *path)
 {
-	return strdup(ft_exists(m->t, path) ? ft_read(m->t, path) : "");
+	shell("cat %s/%s 2>/dev/null", m->t->path, path);
+	return strdup(ran.out);
 }
 
 /* The difference that was shown is diff's own. */
@@ -33,7 +35,7 @@ static void diff_judge(const char *path, const char *plan)
 /* Planned: nothing changes. Done; done again: nothing changes. Undone: as before. The file counted has this then. */
 static void round_trip(const char *args, const char *path, const char *expected)
 {
-	char *before = world(m, NOTHING), *done, text[128], *old = file_get(path), *plan;
+	char *before = world(m, NOTHING), *done, text[128], *old = file_get(path), *now, *plan;
 	bool nothing;
 
 	snprintf(text, sizeof(text), "%s", args);
@@ -44,8 +46,9 @@ static void round_trip(const char *args, const char *path, const char *expected)
 	snprintf(text, sizeof(text), "--apply --yes %s", args);
 	runs(m, text, 0);
 	nothing = strstr(ran.out, "nothing to do");
-	if (expected && strcmp(ft_read(m->t, path), expected) != 0)
-		fail_msg("%s is: %s", path, ft_read(m->t, path));
+	now = file_get(path);
+	if (expected && strcmp(now, expected) != 0)
+		fail_msg("%s is: %s", path, now);
 	/* (One that a link leads to is shown by the link's name.) */
 	if (expected && strcmp(expected, old) && *old && !strchr(old, '\r') && strstr(plan, path))
 		diff_judge(path, plan);
@@ -63,6 +66,7 @@ static void round_trip(const char *args, const char *path, const char *expected)
 	free(before);
 	free(done);
 	free(old);
+	free(now);
 	free(plan);
 }
 
@@ -85,7 +89,7 @@ static void grub_trip(const char *args, const char *line, const char *expected)
 	char text[1024];
 
 	grub_set(line);
-	snprintf(text, sizeof(text), GRUB_HEAD "%s\n" GRUB_TAIL, expected);
+	snprintf(text, sizeof(text), GRUB_HEAD "%s\n" GRUB_TAIL "\n", expected);
 	round_trip(args, GRUB, text);
 }
 
@@ -128,7 +132,7 @@ static void quotes_and_comments_stay(void **state)
 	grub_trip("", GRUB_LINE "\"\"", GRUB_LINE "\"intel_iommu=on iommu=pt\"");
 	grub_trip("", "  " GRUB_LINE "\" quiet  x=1 \"", "  " GRUB_LINE "\" quiet  x=1 intel_iommu=on iommu=pt\"");
 	ft_write(m->t, GRUB, "#" GRUB_LINE "\"no\"\n" GRUB_TAIL "\n");
-	round_trip("", GRUB, "#" GRUB_LINE "\"no\"\n" GRUB_TAIL "\n" GRUB_LINE "\"intel_iommu=on iommu=pt\"");
+	round_trip("", GRUB, "#" GRUB_LINE "\"no\"\n" GRUB_TAIL "\n" GRUB_LINE "\"intel_iommu=on iommu=pt\"\n");
 }
 
 static void only_what_lacks(void **state)
@@ -165,11 +169,12 @@ static void grub_with_drop_ins(void **state)
 	ft_write(m->t, "etc/default/grub.d/a.cfg", "GRUB_TIMEOUT=1\n");
 	ft_write(m->t, "etc/default/grub.d/b.cfg", "# ours\n" GRUB_LINE "\"splash\"\n");
 	ft_write(m->t, "etc/default/grub.d/c.cfg", "GRUB_CMDLINE_LINUX_DEFAULT+=\" iommu=pt\"\n");
-	round_trip("", "etc/default/grub.d/b.cfg", "# ours\n" GRUB_LINE "\"splash intel_iommu=on\"");
+	round_trip("", "etc/default/grub.d/b.cfg", "# ours\n" GRUB_LINE "\"splash intel_iommu=on\"\n");
 	ft_write(m->t, "etc/default/grub.d/b.cfg", GRUB_LINE "\"$GRUB_CMDLINE_LINUX_DEFAULT splash\"\n");
-	round_trip("", "etc/default/grub.d/b.cfg", GRUB_LINE "\"$GRUB_CMDLINE_LINUX_DEFAULT splash intel_iommu=on\"");
+	round_trip("", "etc/default/grub.d/b.cfg", GRUB_LINE "\"$GRUB_CMDLINE_LINUX_DEFAULT splash intel_iommu=on\"\n");
 	ft_remove(m->t, "etc/default/grub.d/b.cfg");
-	round_trip("", "etc/default/grub.d/c.cfg", "GRUB_CMDLINE_LINUX_DEFAULT+=\" iommu=pt\"");
+	round_trip("", "etc/default/grub.d/c.cfg", "GRUB_CMDLINE_LINUX_DEFAULT+=\" iommu=pt\"\n");
+	round_trip("", GRUB, GRUB_HEAD GRUB_LINE "\"quiet intel_iommu=on\"\n" GRUB_TAIL "\n");
 	runs(m, "", 0);
 	has("--- a/etc/default/grub\n");
 }
@@ -178,10 +183,10 @@ static void systemd_boot_on_zfs(void **state)
 {
 	(void)state;
 	m = machine_begin("amd-desktop");
-	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs amd_iommu=on iommu=pt");
+	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs amd_iommu=on iommu=pt\n");
 	has("nothing to undo");
 	ft_write(m->t, KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs\n");
-	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs iommu=pt");
+	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs iommu=pt\n");
 	runs(m, "", 0);
 	has("/etc/kernel/cmdline counts: root=ZFS=rpool/ROOT/pve-1 boot=zfs");
 	has("proxmox-boot-tool refresh: kernels, initramfs and boot entries are read from the EFI partitions");
@@ -190,9 +195,9 @@ static void systemd_boot_on_zfs(void **state)
 	ft_write(m->t, KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs");
 	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs iommu=pt");
 	ft_write(m->t, KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs\r\n");
-	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs iommu=pt\r");
+	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs iommu=pt\r\n");
 	ft_write(m->t, KERNEL, " root=ZFS=rpool/ROOT/pve-1  boot=zfs amd_iommu=off \n\n");
-	round_trip("", KERNEL, " root=ZFS=rpool/ROOT/pve-1  boot=zfs iommu=pt\n");
+	round_trip("", KERNEL, " root=ZFS=rpool/ROOT/pve-1  boot=zfs iommu=pt\n\n");
 }
 
 /* Both loaders' files are there: the one that booted counts, the other stays. */
@@ -202,13 +207,13 @@ static void both_present(void **state)
 	m = machine_begin("amd-desktop");
 	ft_write(m->t, KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs\n");
 	ft_write(m->t, GRUB, GRUB_LINE "\"quiet\"\n");
-	round_trip("", GRUB, GRUB_LINE "\"quiet\"");
-	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs iommu=pt");
+	round_trip("", GRUB, GRUB_LINE "\"quiet\"\n");
+	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs iommu=pt\n");
 	/* GRUB booted, kept by proxmox-boot-tool. */
 	shell("rm %s/sys/firmware/efi/efivars/Loader*", m->t->path);
 	ft_write(m->t, "proc/cmdline", "BOOT_IMAGE=/vmlinuz-6.14.11-4-pve root=ZFS=/ROOT/pve-1 ro root=ZFS=rpool/ROOT/pve-1 boot=zfs quiet\n");
-	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs");
-	round_trip("", GRUB, GRUB_LINE "\"quiet iommu=pt\"");
+	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs\n");
+	round_trip("", GRUB, GRUB_LINE "\"quiet iommu=pt\"\n");
 	runs(m, "", 0);
 	has("proxmox-boot-tool refresh");
 }
@@ -286,17 +291,17 @@ static void a_mess_is_kept_as_it_is(void **state)
 	intel_old();
 	/* Windows line ends. */
 	ft_write(m->t, GRUB, "# mine\r\n" GRUB_LINE "\"quiet\"\r\nGRUB_TIMEOUT=5\r\n");
-	round_trip("", GRUB, "# mine\r\n" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\r\nGRUB_TIMEOUT=5\r");
+	round_trip("", GRUB, "# mine\r\n" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\r\nGRUB_TIMEOUT=5\r\n");
 	/* No newline at the end; bytes that are no UTF-8. */
 	ft_write(m->t, GRUB, "# Gr\xfc\xdf" "e\n" GRUB_LINE "\"quiet\"");
 	round_trip("", GRUB, "# Gr\xfc\xdf" "e\n" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
 	ft_write(m->t, GRUB, "GRUB_TIMEOUT=5");
-	round_trip("", GRUB, "GRUB_TIMEOUT=5\n" GRUB_LINE "\"intel_iommu=on iommu=pt\"");
+	round_trip("", GRUB, "GRUB_TIMEOUT=5\n" GRUB_LINE "\"intel_iommu=on iommu=pt\"\n");
 	ft_write(m->t, GRUB, "");
-	round_trip("", GRUB, GRUB_LINE "\"intel_iommu=on iommu=pt\"");
+	round_trip("", GRUB, GRUB_LINE "\"intel_iommu=on iommu=pt\"\n");
 	/* Set twice: the last counts. */
 	ft_write(m->t, GRUB, GRUB_LINE "\"one\"\n\n" GRUB_LINE "\"two\"\n");
-	round_trip("", GRUB, GRUB_LINE "\"one\"\n\n" GRUB_LINE "\"two intel_iommu=on iommu=pt\"");
+	round_trip("", GRUB, GRUB_LINE "\"one\"\n\n" GRUB_LINE "\"two intel_iommu=on iommu=pt\"\n");
 }
 
 static void doubled_and_left_over(void **state)
@@ -318,7 +323,7 @@ static void doubled_and_left_over(void **state)
 	has("/etc/initramfs-tools/modules:1: vfio_virqfd");
 	grub_trip("--clean", GRUB_LINE "\"quiet quiet iommu=pt amd_iommu=on intel_iommu=on iommu=pt video=efifb:off\"",
 		  GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
-	round_trip("--clean", "etc/modules", "# mine\nvfio\nvfio_iommu_type1\nvfio_pci\nloop");
+	round_trip("--clean", "etc/modules", "# mine\nvfio\nvfio_iommu_type1\nvfio_pci\nloop\n");
 	round_trip("--clean", "etc/initramfs-tools/modules", "vfio-pci");
 	runs(m, "--clean", 0);
 	has("update-initramfs -u -k all");
@@ -341,7 +346,7 @@ static void modules_as_people_have_them(void **state)
 	(void)state;
 	m = machine_begin("intel-desktop");
 	ft_write(m->t, "etc/modules", "vfio\n  vfio_pci # mine");
-	round_trip("", MODULES, "# Passing PCI devices to VMs. By 'pvebind setup'; 'pvebind setup --undo' takes it back.\nvfio_iommu_type1");
+	round_trip("", MODULES, "# Passing PCI devices to VMs. By 'pvebind setup'; 'pvebind setup --undo' takes it back.\nvfio_iommu_type1\n");
 	ft_write(m->t, "etc/modules-load.d/other.conf", "vfio-iommu-type1\n");
 	round_trip("", MODULES, NULL);
 	runs(m, "", 0);
@@ -349,7 +354,7 @@ static void modules_as_people_have_them(void **state)
 	/* Ours, with something of somebody's. */
 	ft_remove(m->t, "etc/modules-load.d/other.conf");
 	ft_write(m->t, MODULES, "loop");
-	round_trip("", MODULES, "loop\nvfio_iommu_type1");
+	round_trip("", MODULES, "loop\nvfio_iommu_type1\n");
 }
 
 /* Told, as it is not the running system's; and told again, as nothing has come of it. */
@@ -388,13 +393,13 @@ static void what_may_not_be_written(void **state)
 	/* A link within /etc is followed, and stays one. */
 	shell("cd %s/etc && mkdir mine && mv default/grub mine/grub && ln -s ../mine/grub default/grub", m->t->path);
 	grub_set(GRUB_LINE "\"quiet\"");
-	round_trip("", "etc/mine/grub", GRUB_HEAD GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\n" GRUB_TAIL);
+	round_trip("", "etc/mine/grub", GRUB_HEAD GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\n" GRUB_TAIL "\n");
 	shell("cd %s && mkdir -p root && mv etc/mine/grub root/grub && ln -sf /root/grub etc/default/grub", m->t->path);
 	refuses("", "/etc/default/grub is a link to /root/grub, which may belong to more than this host");
 	shell("cd %s && mv root/grub etc/pve/grub && ln -sf ../pve/grub etc/default/grub", m->t->path);
 	refuses("", "/etc/default/grub is a link to /etc/pve/grub");
 	shell("cd %s && mv etc/pve/grub etc/mine/grub && ln -sf ../../../../../../etc/mine/grub etc/default/grub", m->t->path);
-	round_trip("", "etc/mine/grub", GRUB_HEAD GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\n" GRUB_TAIL);
+	round_trip("", "etc/mine/grub", GRUB_HEAD GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\n" GRUB_TAIL "\n");
 	shell("cd %s && rm etc/default/grub && cp etc/mine/grub etc/default/grub && printf 'x\\0y\\n' >>etc/default/grub", m->t->path);
 	refuses("", "/etc/default/grub has a NUL byte");
 }
