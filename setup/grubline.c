@@ -40,11 +40,20 @@ static const char *assignment_parse(const char *line, struct assignment *a)
 	if (!a->bare && *at == '"' && (memchr(a->value, '\\', size) || memchr(a->value, '`', size)))
 		return "its value has a backslash or a backquote";
 	rest = a->behind + !a->bare;
+	if (*rest == '\r' && (!rest[1] || rest[1] == '\n'))
+		return NULL;
 	rest += strspn(rest, " \t");
-	rest += *rest == '\r';
 	if (*rest && *rest != '\n' && !(*rest == '#' && rest > a->behind + !a->bare))
 		return "more than a comment follows its value";
 	return NULL;
+}
+
+/* To the shell a Windows line end is a part of the value: a blank keeps it from the last word. */
+static const char *blank_before(const char *value, const char *line_end)
+{
+	size_t size = strlen(value);
+
+	return *line_end == '\r' && size && !strchr(" \t", value[size - 1]) ? " " : "";
 }
 
 static char *line_append(const char *text, const struct word_changes *changes)
@@ -54,7 +63,8 @@ static char *line_append(const char *text, const struct word_changes *changes)
 	const char *end = size >= 2 && !strcmp(text + size - 2, "\r\n") ? "\r\n" : "\n";
 	char *all = NULL;
 
-	if (!value || asprintf(&all, "%s%s" NAME "=\"%s\"%s", text, size && text[size - 1] != '\n' ? "\n" : "", value, end) < 0)
+	if (!value || asprintf(&all, "%s%s" NAME "=\"%s%s\"%s", text, size && text[size - 1] != '\n' ? "\n" : "", value,
+			       blank_before(value, end), end) < 0)
 		return NULL;
 	return all;
 }
@@ -78,7 +88,8 @@ char *grubline_change(const char *text, unsigned line, const struct word_changes
 		*why = "its value has quotes";
 	if (!value || *why)
 		return NULL;
-	if (asprintf(&all, "%.*s%s%s%s%s", (int)(a.value - text), text, a.bare ? "\"" : "", value, a.bare ? "\"" : "", a.behind) < 0)
+	if (asprintf(&all, "%.*s%s%s%s%s%s", (int)(a.value - text), text, a.bare ? "\"" : "", value, blank_before(value, a.behind + !a.bare),
+		     a.bare ? "\"" : "", a.behind) < 0)
 		return NULL;
 	return all;
 }

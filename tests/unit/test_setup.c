@@ -264,6 +264,7 @@ static void lines_that_cannot_be_parsed(void **state)
 		{ "GRUB_TIMEOUT=3 " GRUB_LINE "\"quiet\"", "it does not begin with" },
 		{ "export " GRUB_LINE "\"quiet\"", "it does not begin with" },
 		{ GRUB_LINE "\"quiet\"; true", "more than a comment follows its value" },
+		{ GRUB_LINE "\"quiet\" \r", "what it comes to is for a shell to tell" },
 		{ "if [ -e /x ]; then " GRUB_LINE "\"quiet\"; fi", "what it comes to is for a shell to tell" },
 		{ GRUB_LINE "\"$(cat /x)\"", "what it comes to is for a shell to tell" },
 		{ GRUB_LINE "\"`cat /x`\"", "what it comes to is for a shell to tell" },
@@ -289,9 +290,13 @@ static void a_mess_is_kept_as_it_is(void **state)
 {
 	(void)state;
 	intel_old();
-	/* Windows line ends. */
+	/* Windows line ends, which the shell takes into the value. */
 	ft_write(m->t, GRUB, "# mine\r\n" GRUB_LINE "\"quiet\"\r\nGRUB_TIMEOUT=5\r\n");
-	round_trip("", GRUB, "# mine\r\n" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\r\nGRUB_TIMEOUT=5\r\n");
+	round_trip("", GRUB, "# mine\r\n" GRUB_LINE "\"quiet intel_iommu=on iommu=pt \"\r\nGRUB_TIMEOUT=5\r\n");
+	ft_write(m->t, GRUB, GRUB_LINE "quiet\r\n");
+	round_trip("", GRUB, GRUB_LINE "\"quiet intel_iommu=on iommu=pt \"\r\n");
+	ft_write(m->t, GRUB, "GRUB_TIMEOUT=5\r\n");
+	round_trip("", GRUB, "GRUB_TIMEOUT=5\r\n" GRUB_LINE "\"intel_iommu=on iommu=pt \"\r\n");
 	/* No newline at the end; bytes that are no UTF-8. */
 	ft_write(m->t, GRUB, "# Gr\xfc\xdf" "e\n" GRUB_LINE "\"quiet\"");
 	round_trip("", GRUB, "# Gr\xfc\xdf" "e\n" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
