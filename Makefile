@@ -85,7 +85,10 @@ $(BUILD)/pvebind: $(CLI_OBJ) $(BUILD)/libsetup.a $(BUILD)/libcheck.a $(STATIC)
 tests: $(TESTS) $(BUILD)/tests/fakekernel.so $(BUILD)/tests/tracer $(BUILD)/tests/lend
 
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TREE_OBJ) $(STATIC)
-	$(call say,ld) $(LINK) -o $@ $^ $(INIH) $(LIBS) -ljson-c -lcmocka
+	$(call say,ld) $(LINK) -o $@ $(filter-out $(STATIC),$^) $(STATIC) $(INIH) $(LIBS) -ljson-c -lcmocka
+
+# What the command never lets happen.
+$(BUILD)/tests/test_setup_plan: $(BUILD)/libsetup.a
 
 # Without the sanitizers and counters of those whose writes it takes.
 $(BUILD)/tests/fakekernel.so: $(KERNEL_SRC) $(wildcard tests/unit/*.h) Makefile

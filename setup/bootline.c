@@ -8,11 +8,21 @@
 
 /* ---- what comes of a change ---- */
 
+/* What a change wants to be there; NULL: nothing. */
+static const char *change_new(const struct word_change *change)
+{
+	return change->act == WORD_ADD ? change->text : change->act == WORD_CHANGE ? change->to : NULL;
+}
+
 static bool word_changes_as(const struct word_changes *changes, const char *word, bool added)
 {
-	for (size_t i = 0; i < changes->n; i++)
-		if ((changes->list[i].act == WORD_ADD) == added && !strcmp(changes->list[i].text, word))
+	for (size_t i = 0; i < changes->n; i++) {
+		const char *old = changes->list[i].act == WORD_ADD ? NULL : changes->list[i].text;
+		const char *text = added ? change_new(&changes->list[i]) : old;
+
+		if (text && !strcmp(text, word))
 			return true;
+	}
 	return false;
 }
 
@@ -37,9 +47,23 @@ static const char *word_lost(const struct configured *before, const struct confi
 /* One that was to come and is not there; NULL: none. */
 static const char *word_missing(const struct configured *after, const struct word_changes *changes)
 {
-	for (size_t i = 0; i < changes->n; i++)
-		if (changes->list[i].act == WORD_ADD && !configured_find(after, changes->list[i].text, strlen(changes->list[i].text)))
-			return changes->list[i].text;
+	for (size_t i = 0; i < changes->n; i++) {
+		const char *text = change_new(&changes->list[i]);
+
+		if (text && !configured_find(after, text, strlen(text)))
+			return text;
+	}
+	return NULL;
+}
+
+/* The first of two; NULL: there are none. */
+static const struct configured_word *word_doubled(const struct configured *words, const char *text)
+{
+	const struct configured_word *first = configured_find(words, text, strlen(text));
+
+	for (const struct configured_word *word = first; word && ++word < words->words + words->n;)
+		if (!strcmp(word->text, text))
+			return first;
 	return NULL;
 }
 
@@ -49,7 +73,9 @@ static const struct configured_word *word_stays(const struct configured *after, 
 	const struct configured_word *found = NULL;
 
 	for (size_t i = 0; !found && i < changes->n; i++)
-		if (changes->list[i].act == WORD_DROP)
+		if (changes->list[i].act == WORD_ONCE)
+			found = word_doubled(after, changes->list[i].text);
+		else if (changes->list[i].act != WORD_ADD)
 			found = configured_find(after, changes->list[i].text, strlen(changes->list[i].text));
 	return found;
 }
@@ -170,6 +196,8 @@ static char *changes_text(const struct word_changes *changes, bool why)
 		fputs(i ? "; " : "", out);
 		if (why)
 			fprintf(out, "%s: %s", change->text, change->why);
+		else if (change->act == WORD_CHANGE)
+			fprintf(out, "make %s %s", change->text, change->to);
 		else
 			fprintf(out, "%s %s", change->act == WORD_ADD ? "add" : change->act == WORD_DROP ? "take out" : "keep one of each", change->text);
 	}
@@ -217,5 +245,5 @@ void bootline_plan(struct hostplan *h)
 	else
 		kernel_plan(h, point, &changes);
 	if (h->plan->steps.n > steps)
-		plan_command(h->plan, PLAN_BOOT);
+		plan_command(h->plan, point, PLAN_BOOT);
 }

@@ -37,6 +37,8 @@ int setup_host_plan(struct front *front, const struct setup_wish *wish, struct s
 		r = plan->error;
 		if (r < 0)
 			pvb_err_set(err, r, "cannot make a plan: %s", strerror(-r));
+		else
+			r = plan_check(plan, err);
 	}
 	hostplan_clear(&h);
 	return r;

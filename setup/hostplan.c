@@ -197,8 +197,9 @@ static int text_set(const char **to, const char *text)
 	return 0;
 }
 
-static void file_again(struct setup_plan *plan, struct setup_step *step, const char *after)
+static void file_again(struct setup_plan *plan, struct setup_point *point, struct setup_step *step, const char *after)
 {
+	point->acts |= strcmp(step->after, after ? after : "") != 0;
 	if (text_set(&step->after, after ? after : "") < 0 || (!after && text_set(&step->name, SETUP_GONE) < 0))
 		plan->error = -ENOMEM;
 }
@@ -224,7 +225,7 @@ void plan_file(struct hostplan *h, struct setup_point *point, const char *path, 
 	if (h->plan->error)
 		return;
 	if (file_planned(h->plan, path)) {
-		file_again(h->plan, file_planned(h->plan, path), after);
+		file_again(h->plan, point, file_planned(h->plan, path), after);
 		return;
 	}
 	if (setup_file_check(h->ctx, path, &err) < 0 || setup_text_read(h->ctx, path, &before, &size, &err) < 0) {
@@ -234,6 +235,7 @@ void plan_file(struct hostplan *h, struct setup_point *point, const char *path, 
 	if ((!before && !after) || (before && after && !strcmp(before, after)))
 		return;
 	step.before = before;
+	point->acts = true;
 	step.name = !before ? SETUP_NEW : !after ? SETUP_GONE : "";
 	h->plan->error = before ? 0 : folder_add(h, path, &err);
 	if (!h->plan->error)
@@ -242,8 +244,9 @@ void plan_file(struct hostplan *h, struct setup_point *point, const char *path, 
 
 /* ---- commands ---- */
 
-void plan_command(struct setup_plan *plan, unsigned commands)
+void plan_command(struct setup_plan *plan, struct setup_point *point, unsigned commands)
 {
+	point->acts = true;
 	plan->commands |= commands;
 }
 
@@ -252,6 +255,7 @@ static void command_add(struct hostplan *h, struct setup_point *point, const cha
 	struct setup_step step = { .kind = SETUP_COMMAND, .path = program, .name = words, .why = why };
 	struct pvb_err err;
 
+	point->acts = true;
 	step.runs = h->wish->programs || !strcmp(pvb_ctx_root(h->ctx), "/");
 	if (step.runs && !pvb_sysfs_exists(h->ctx, program))
 		plan_refuse(h->plan, point, "there is no /%s here, without which the change would not reach the next boot: install what has it (dpkg -S, apt-file)",
@@ -276,4 +280,13 @@ void plan_commands_add(struct hostplan *h)
 	else if (h->plan->commands & PLAN_BOOT)
 		command_add(h, point, "usr/sbin/update-grub", "", "boot entries are made of /etc/default/grub");
 	plan_want(h->plan, point, "the commands that make it count");
+}
+
+int plan_check(const struct setup_plan *plan, struct pvb_err *err)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->points[i].want && !plan->points[i].refused && !plan->points[i].acts)
+			return pvb_err_set(err, -ENOTRECOVERABLE, "cannot make a plan: of %s is wanted: %s; but no step would do it, which is a mistake of pvebind's: do it by hand",
+					   plan->points[i].name, plan->points[i].want);
+	return 0;
 }

@@ -47,18 +47,22 @@ void plan_hint(struct setup_plan *plan, enum setup_hint_kind kind, const char *p
 void plan_file(struct hostplan *h, struct setup_point *point, const char *path, const char *after, const char *why);
 /* A file as it is going to be by the plan so far: malloced; NULL: not there, or (plan->error, a refusal) not to be read. */
 char *plan_text(struct hostplan *h, struct setup_point *point, const char *path);
-/* The commands that make it count are needed, in the order of these. */
+/* The commands that make the point's files count are needed, in the order of these. */
 #define PLAN_INITRAMFS 1u
 #define PLAN_BOOT 2u /* boot entries */
-void plan_command(struct setup_plan *plan, unsigned commands);
+void plan_command(struct setup_plan *plan, struct setup_point *point, unsigned commands);
 /* Put the commands into the steps, behind the files. */
 void plan_commands_add(struct hostplan *h);
+/* Whether each want that is not refused has a step: else it would be called done, and was not. */
+int plan_check(const struct setup_plan *plan, struct pvb_err *err) PVB_MUST_CHECK;
 
 /* ---- words.c: words of one line ---- */
 
 struct word_change {
-	enum word_act { WORD_ADD, WORD_DROP, WORD_ONCE } act; /* at the end; every one; all but the last, which counts */
+	/* at the end; every one; all but the last, which counts; each becomes another */
+	enum word_act { WORD_ADD, WORD_DROP, WORD_ONCE, WORD_CHANGE } act;
 	char text[80];
+	char to[80]; /* of WORD_CHANGE */
 	const char *why;
 };
 struct word_changes {
@@ -67,6 +71,8 @@ struct word_changes {
 };
 /* One more; too many, or too long a word: false. */
 bool words_add(struct word_changes *changes, enum word_act act, const char *text, size_t size, const char *why) PVB_MUST_CHECK;
+/* One more WORD_CHANGE, likewise. */
+bool words_add_change(struct word_changes *changes, const char *text, size_t size, const char *to, const char *why) PVB_MUST_CHECK;
 /* The line (size bytes) with the changes made and all else as it was: malloced. What is to be added and is there, stays. */
 char *words_change(const char *line, size_t size, const struct word_changes *changes);
 

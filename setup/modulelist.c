@@ -110,7 +110,7 @@ static void virqfd_drop(struct hostplan *h, struct setup_point *point, const str
 		return;
 	plan_file(h, point, line->file, after, "a module that there is no more");
 	if (!strcmp(line->file, MODULELIST_INITRAMFS))
-		plan_command(h->plan, PLAN_INITRAMFS);
+		plan_command(h->plan, point, PLAN_INITRAMFS);
 }
 
 /* A part of vfio itself since Linux 6.2. */
@@ -176,6 +176,6 @@ void initramfs_plan(struct hostplan *h)
 		plan_have(h->plan, point, "%s was changed since %s was made", initramfs.youngest, initramfs.path);
 		plan_want(h->plan, point, "the initramfs of every kernel made anew");
 		plan_why(h->plan, point, "at boot the kernel's modules go by the copy that is in there");
-		plan_command(h->plan, PLAN_INITRAMFS);
+		plan_command(h->plan, point, PLAN_INITRAMFS);
 	}
 }

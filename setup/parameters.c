@@ -14,10 +14,15 @@ struct asked {
 	char *line; /* malloced */
 };
 
+static void changes_refuse(struct asked *a)
+{
+	plan_refuse(a->h->plan, a->point, "there are too many words to change, or too long ones: tidy %s first", a->h->loader.file);
+}
+
 static void change_add(struct asked *a, enum word_act act, const char *word, const char *why)
 {
 	if (!words_add(a->changes, act, word, strlen(word), why))
-		plan_refuse(a->h->plan, a->point, "there are too many words to change: tidy %s first", a->h->loader.file);
+		changes_refuse(a);
 }
 
 static char *words_join(const struct configured *configured)
@@ -35,6 +40,54 @@ static char *words_join(const struct configured *configured)
 }
 
 /* ---- the IOMMU ---- */
+
+/* The word without one of its comma-separated options: malloced; "" when none is left. */
+static char *word_without(const char *word, size_t size, const char *value, const char *option)
+{
+	_conf_free_ char *copy = strndup(value, size - (size_t)(value - word));
+	char *text = NULL, *save = NULL;
+	size_t length;
+	FILE *out = copy ? open_memstream(&text, &length) : NULL;
+	bool any = false;
+
+	if (!out)
+		return NULL;
+	for (char *one = strtok_r(copy, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
+		if (!strcmp(one, option))
+			continue;
+		if (any)
+			fprintf(out, ",%s", one);
+		else
+			fprintf(out, "%.*s%s", (int)(value - word), word, one);
+		any = true;
+	}
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* "off" goes from every word of the name, the options beside it stay. */
+static void off_find(struct asked *a, const char *name)
+{
+	static const char why[] = "it switches the IOMMU off";
+	const char *at = a->line, *word, *value;
+	size_t size, value_size;
+
+	while ((word = parameter_next(&at, &size))) {
+		_conf_free_ char *one = strndup(word, size), *rest = NULL;
+
+		if (!parameter_is(word, size, name, &value, &value_size) || !one || !parameter_option(one, name, "off"))
+			continue;
+		rest = word_without(word, size, value, "off");
+		if (!rest)
+			a->h->plan->error = -ENOMEM;
+		else if (!*rest)
+			change_add(a, WORD_DROP, one, why);
+		else if (!words_add_change(a->changes, one, size, rest, why))
+			changes_refuse(a);
+	}
+}
 
 /* Intel's integrated graphics, which some kernels leave out of the IOMMU. */
 static bool graphics_wanted(const struct hostplan *h)
@@ -79,19 +132,12 @@ static void intel_find(struct asked *a)
 		return;
 	for (size_t i = 0; (kernel = kernels_get(&a->h->kernels, i)); i++)
 		needs |= kernel_needs(a->h, kernel);
-	if (parameter_switch(a->line, "intel_iommu") == 0)
-		change_add(a, WORD_DROP, "intel_iommu=off", "it switches the IOMMU off");
-	/* Together with other options it cannot be taken out as a word: what comes later counts. */
-	if (needs || !kernels_get(&a->h->kernels, 0) ||
-	    (parameter_switch(a->line, "intel_iommu") == 0 && !parameter_has(a->line, "intel_iommu=off", 15)))
+	off_find(a, "intel_iommu");
+	/* One that "off" came behind. */
+	if (parameter_option(a->line, "intel_iommu", "on"))
+		return;
+	if (needs || !kernels_get(&a->h->kernels, 0))
 		change_add(a, WORD_ADD, "intel_iommu=on", "without it this kernel leaves Intel's IOMMU off");
-}
-
-/* AMD's is on by default, and no "on" is known (drivers/iommu/amd/init.c). */
-static void amd_find(struct asked *a)
-{
-	if (parameter_option(a->line, "amd_iommu", "off"))
-		change_add(a, WORD_DROP, "amd_iommu=off", "it switches the IOMMU off");
 }
 
 static bool passthrough_built(const struct hostplan *h)
@@ -110,12 +156,12 @@ static void iommu_find(struct asked *a)
 {
 	if (a->h->cpu.vendor == PLATFORM_OTHER)
 		return;
-	if (parameter_option(a->line, "iommu", "off"))
-		change_add(a, WORD_DROP, "iommu=off", "it switches the IOMMU off");
+	off_find(a, "iommu");
+	/* AMD's is on by default, and no "on" is known (drivers/iommu/amd/init.c). */
 	if (a->h->cpu.vendor == PLATFORM_INTEL)
 		intel_find(a);
 	else
-		amd_find(a);
+		off_find(a, "amd_iommu");
 	if (!parameter_option(a->line, "iommu", "pt") && !parameter_has(a->line, "iommu.passthrough=1", 19) && !passthrough_built(a->h))
 		change_add(a, WORD_ADD, "iommu=pt", "the host's own disks and network go past the IOMMU, which costs them time otherwise");
 }

@@ -272,7 +272,7 @@ static void file_plan(struct hostplan *h, struct setup_point *point, struct rese
 		 "the host has its devices again, from the next boot on; pvebind lends them when a VM starts");
 	plan_file(h, point, RESERVE_FILE, text, "modprobe reads it, at boot from the initramfs");
 	if (h->plan->steps.n > steps)
-		plan_command(h->plan, PLAN_INITRAMFS);
+		plan_command(h->plan, point, PLAN_INITRAMFS);
 }
 
 static bool same_ids(const struct reserve *a, const struct reserve *b)

@@ -204,6 +204,7 @@ struct setup_point {
 	char *have, *want, *why; /* sentences or words; malloced; NULL: nothing to say. No want: nothing is lacking. */
 	char *refused;        /* why it cannot be done, and what to do; malloced; NULL: it can */
 	bool reboot;          /* it counts from the next boot on */
+	bool acts;            /* it has a step, or needs a command */
 };
 
 enum setup_hint_kind {

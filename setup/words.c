@@ -21,6 +21,24 @@ bool words_add(struct word_changes *changes, enum word_act act, const char *text
 	return true;
 }
 
+bool words_add_change(struct word_changes *changes, const char *text, size_t size, const char *to, const char *why)
+{
+	size_t n = changes->n;
+
+	if (!words_add(changes, WORD_CHANGE, text, size, why))
+		return false;
+	return changes->n == n || conf_copy(changes->list[n].to, sizeof(changes->list[n].to), to);
+}
+
+/* What becomes of the word where it stands; NULL: it stays. */
+static const char *word_becomes(const struct word_changes *changes, const char *word, size_t size)
+{
+	for (size_t i = 0; i < changes->n; i++)
+		if (changes->list[i].act == WORD_CHANGE && strlen(changes->list[i].text) == size && !strncmp(changes->list[i].text, word, size))
+			return changes->list[i].to;
+	return NULL;
+}
+
 /* Whether a change takes the word out; again: it stands once more further to the right. */
 static bool word_goes(const struct word_changes *changes, const char *word, size_t size, bool again)
 {
@@ -43,7 +61,9 @@ static void kept_print(FILE *out, const char *line, const struct word_changes *c
 
 	while ((word = parameter_next(&at, &size))) {
 		if (!word_goes(changes, word, size, parameter_has(at, word, size))) {
-			fprintf(out, "%.*s", (int)(at - from), from);
+			const char *to = word_becomes(changes, word, size);
+
+			fprintf(out, "%.*s%s", (int)((to ? word : at) - from), from, to ? to : "");
 			first = false;
 			from = at;
 			continue;

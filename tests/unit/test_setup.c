@@ -141,7 +141,7 @@ static void only_what_lacks(void **state)
 	intel_old();
 	grub_trip("", GRUB_LINE "\"quiet iommu=pt\"", GRUB_LINE "\"quiet iommu=pt intel_iommu=on\"");
 	grub_trip("", GRUB_LINE "\"quiet intel_iommu=off\"", GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
-	grub_trip("", GRUB_LINE "\"intel_iommu=off,sm_on iommu=pt\"", GRUB_LINE "\"intel_iommu=off,sm_on iommu=pt intel_iommu=on\"");
+	grub_trip("", GRUB_LINE "\"intel_iommu=off,sm_on iommu=pt\"", GRUB_LINE "\"intel_iommu=sm_on iommu=pt intel_iommu=on\"");
 	grub_trip("", GRUB_LINE "\"iommu=off quiet intel_iommu=sm_on,on\"", GRUB_LINE "\"quiet intel_iommu=sm_on,on iommu=pt\"");
 	grub_trip("", GRUB_LINE "\"intel_iommu=on iommu.passthrough=1\"", GRUB_LINE "\"intel_iommu=on iommu.passthrough=1\"");
 }

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pvebind setup: which words of the kernel command line change, and which it leaves alone. */
+#include "setuprun.h"
+
+static struct machine *m;
+
+static int teardown(void **state)
+{
+	(void)state;
+	machine_free(m, false);
+	m = NULL;
+	return 0;
+}
+
+/* One that needs nothing but what its command line lacks. */
+static void host_begin(const char *name)
+{
+	m = machine_begin(name);
+	initramfs_made(m);
+	runs(m, "--apply --yes", 0);
+}
+
+static void line_set(const char *words, const char *other)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), GRUB_LINE "\"%s\"\nGRUB_CMDLINE_LINUX=\"%s\"\n", words, other);
+	ft_write(m->t, GRUB, text);
+}
+
+/* These words become those, and stay so. */
+static void becomes(const char *args, const char *before, const char *after)
+{
+	char apply[128], text[1024];
+
+	line_set(before, "");
+	snprintf(apply, sizeof(apply), "--apply --yes %s", args);
+	runs(m, apply, 0);
+	snprintf(text, sizeof(text), GRUB_LINE "\"%s\"\n", after);
+	file_has(GRUB, text);
+	runs(m, apply, 0);
+	has("nothing to do");
+}
+
+static void refuses(const char *args, const char *text)
+{
+	char *before = world(m, NOTHING), apply[128];
+
+	snprintf(apply, sizeof(apply), "--apply --yes %s", args);
+	runs(m, apply, 1);
+	has(text);
+	same(m, before, NOTHING, "refused");
+	free(before);
+}
+
+/* ---- what switches the IOMMU off -------------------------------------------------------- */
+
+static void off_among_other_options(void **state)
+{
+	(void)state;
+	host_begin("intel-desktop");
+	becomes("", "quiet iommu=off,soft", "quiet iommu=soft iommu=pt");
+	becomes("", "iommu=pt,off quiet", "iommu=pt quiet");
+	becomes("", "iommu=memaper=3,off,pt", "iommu=memaper=3,pt");
+	becomes("", "iommu=off,off", "iommu=pt");
+	becomes("", " iommu=off,soft  x=off", " iommu=soft  x=off iommu=pt");
+	becomes("", "iommu=pt intel_iommu=off,sm_on intel-iommu=off", "iommu=pt intel_iommu=sm_on");
+	becomes("", "iommu=pt intel_iommu=on,off", "iommu=pt intel_iommu=on");
+	line_set("iommu=off,soft", "");
+	runs(m, "", 0);
+	has("make iommu=off,soft iommu=soft; add iommu=pt");
+	has("iommu=off,soft: it switches the IOMMU off");
+	line_set("quiet", "iommu=off,soft");
+	refuses("", "/etc/default/grub:2: iommu=off,soft stands where pvebind changes nothing: take it out by hand");
+}
+
+static void off_among_options_of_amd(void **state)
+{
+	(void)state;
+	host_begin("apu");
+	becomes("", "amd_iommu=off,fullflush iommu=pt", "amd_iommu=fullflush iommu=pt");
+	becomes("", "amd_iommu=force_enable,off iommu=pt", "amd_iommu=force_enable iommu=pt");
+	becomes("", "amd_iommu=off iommu=pt", "iommu=pt");
+}
+
+/* Doubled, with one of the two where nothing is changed. */
+static void what_cannot_go(void **state)
+{
+	(void)state;
+	host_begin("intel-desktop");
+	line_set("iommu=pt", "iommu=pt");
+	runs(m, "", 0);
+	has("/etc/default/grub:2: iommu=pt: it stands there twice");
+	refuses("--clean", "/etc/default/grub:2: iommu=pt stands where pvebind changes nothing: take it out by hand");
+}
+
+#define TEST(test) cmocka_unit_test_teardown(test, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(off_among_other_options), TEST(off_among_options_of_amd), TEST(what_cannot_go),
+	};
+
+	(void)argc;
+	ft_preload(argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
