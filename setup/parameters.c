@@ -152,6 +152,44 @@ static bool passthrough_built(const struct hostplan *h)
 	return n > 0;
 }
 
+/* Whether an option of the word's asks for what iommu=pt would undo: the host's own devices behind the IOMMU, without delay
+ * (Linux, Documentation/admin-guide/kernel-parameters.txt). */
+static bool word_is_against(const char *word)
+{
+	static const struct {
+		const char *name, *option;
+	} against[] = {
+		{ "iommu", "nopt" }, { "iommu.passthrough", "0" }, { "iommu.passthrough", "n" }, { "iommu.passthrough", "off" },
+		{ "iommu.strict", "1" }, { "iommu.strict", "y" }, { "iommu.strict", "on" }, { "intel_iommu", "strict" },
+		{ "amd_iommu", "strict" }, { "amd_iommu", "fullflush" }, { "amd_iommu", "force_isolation" },
+	};
+
+	for (size_t i = 0; i < sizeof(against) / sizeof(*against); i++)
+		if (parameter_option(word, against[i].name, against[i].option))
+			return true;
+	return false;
+}
+
+static void passthrough_find(struct asked *a)
+{
+	static const char *const there[] = { "1", "y", "on" };
+	const struct configured *counts = &a->h->loader.counts;
+	bool has = parameter_option(a->line, "iommu", "pt"), against = false;
+
+	for (size_t i = 0; i < sizeof(there) / sizeof(*there); i++)
+		has |= parameter_option(a->line, "iommu.passthrough", there[i]);
+	for (size_t i = 0; !has && i < counts->n; i++) {
+		if (!word_is_against(counts->words[i].text))
+			continue;
+		against = true;
+		plan_hint(a->h->plan, SETUP_HINT_WARNING, counts->words[i].place,
+			  "%s: somebody wants the host's own disks and network behind the IOMMU, so iommu=pt, which would spare them that, is not added; devices can be lent either way",
+			  counts->words[i].text);
+	}
+	if (!has && !against && !passthrough_built(a->h))
+		change_add(a, WORD_ADD, "iommu=pt", "the host's own disks and network go past the IOMMU, which costs them time otherwise");
+}
+
 static void iommu_find(struct asked *a)
 {
 	if (a->h->cpu.vendor == PLATFORM_OTHER)
@@ -162,8 +200,7 @@ static void iommu_find(struct asked *a)
 		intel_find(a);
 	else
 		off_find(a, "amd_iommu");
-	if (!parameter_option(a->line, "iommu", "pt") && !parameter_has(a->line, "iommu.passthrough=1", 19) && !passthrough_built(a->h))
-		change_add(a, WORD_ADD, "iommu=pt", "the host's own disks and network go past the IOMMU, which costs them time otherwise");
+	passthrough_find(a);
 }
 
 /* ---- the frame buffer ---- */

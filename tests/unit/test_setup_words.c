@@ -94,12 +94,40 @@ static void what_cannot_go(void **state)
 	refuses("--clean", "/etc/default/grub:2: iommu=pt stands where pvebind changes nothing: take it out by hand");
 }
 
+/* ---- what somebody has chosen ------------------------------------------------------------ */
+
+static void chosen_by_hand(void **state)
+{
+	static const char *const chosen[] = {
+		"iommu=nopt", "iommu=soft,nopt", "iommu.passthrough=0", "iommu.passthrough=off", "iommu.strict=1", "iommu.strict=y",
+		"intel_iommu=on,strict", "amd_iommu=fullflush", "amd-iommu=force_isolation",
+	};
+	char text[200];
+
+	(void)state;
+	host_begin("intel-desktop");
+	for (size_t i = 0; i < sizeof(chosen) / sizeof(*chosen); i++) {
+		snprintf(text, sizeof(text), "quiet intel_iommu=on %s", chosen[i]);
+		becomes("", text, text);
+		runs(m, "", 0);
+		snprintf(text, sizeof(text), "Beware:\n  /etc/default/grub:1: %s: somebody wants", chosen[i]);
+		has(text);
+	}
+	/* These are not against it, or somebody wants both. */
+	becomes("", "intel_iommu=on iommu.strict=0", "intel_iommu=on iommu.strict=0 iommu=pt");
+	becomes("", "intel_iommu=on iommu=nopt iommu=pt", "intel_iommu=on iommu=nopt iommu=pt");
+	becomes("", "intel_iommu=on iommu.passthrough=on", "intel_iommu=on iommu.passthrough=on");
+	runs(m, "", 0);
+	hasnt("somebody wants");
+}
+
 #define TEST(test) cmocka_unit_test_teardown(test, teardown)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(off_among_other_options), TEST(off_among_options_of_amd), TEST(what_cannot_go),
+		TEST(chosen_by_hand),
 	};
 
 	(void)argc;
