@@ -286,7 +286,7 @@ int plan_check(const struct setup_plan *plan, struct pvb_err *err)
 {
 	for (size_t i = 0; i < plan->n; i++)
 		if (plan->points[i].want && !plan->points[i].refused && !plan->points[i].acts)
-			return pvb_err_set(err, -ENOTRECOVERABLE, "cannot make a plan: of %s is wanted: %s; but no step would do it, which is a mistake of pvebind's: do it by hand",
+			return pvb_err_set(err, -EINVAL, "cannot make a plan: of %s is wanted: %s; but no step would do it, which is a mistake of pvebind's: do it by hand",
 					   plan->points[i].name, plan->points[i].want);
 	return 0;
 }

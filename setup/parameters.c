@@ -210,7 +210,8 @@ static const char *const rescue_words[] = { "nofb", "nomodeset", "video=efifb:of
 static void rescue_find(struct asked *a)
 {
 	for (size_t i = 0; i < sizeof(rescue_words) / sizeof(*rescue_words); i++)
-		change_add(a, WORD_ADD, rescue_words[i], "last resort: the host is to leave the card's frame buffer alone");
+		if (!parameter_has(a->line, rescue_words[i], strlen(rescue_words[i])))
+			change_add(a, WORD_ADD, rescue_words[i], "last resort: the host is to leave the card's frame buffer alone");
 }
 
 /* ---- left over ---- */
