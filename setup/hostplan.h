@@ -82,6 +82,14 @@ char *words_change(const char *line, size_t size, const struct word_changes *cha
  * end): malloced. NULL: *why tells; NULL: no memory. */
 char *grubline_change(const char *text, unsigned line, const struct word_changes *changes, const char **why);
 
+/* ---- recorded.c ---- */
+
+/* Show every step of setup's own changes with the file, the first one first. */
+typedef void (*recorded_see)(const struct setup_step *step, void *data);
+int recorded_each(struct pvb_ctx *ctx, const char *path, recorded_see see, void *data) PVB_MUST_CHECK;
+/* Whether it was setup that put the word there. */
+bool recorded_added(struct pvb_ctx *ctx, const struct configured_word *word);
+
 /* ---- rescue.c ---- */
 
 /* Whether the frame buffer parameters may be given, with a warning. false: refused, said. */

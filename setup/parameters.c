@@ -216,6 +216,41 @@ static void rescue_find(struct asked *a)
 
 /* ---- left over ---- */
 
+static bool is_rescue(const char *word)
+{
+	for (size_t i = 0; i < sizeof(rescue_words) / sizeof(*rescue_words); i++)
+		if (!strcmp(word, rescue_words[i]))
+			return true;
+	return false;
+}
+
+/* From Linux 6.0 on vfio-pci sends the firmware's frame buffer away itself. */
+static bool kernels_send_away(const struct asked *a)
+{
+	const struct kernel *kernel;
+	unsigned major = 0;
+	size_t n = 0;
+
+	for (; (kernel = kernels_get(&a->h->kernels, n)); n++)
+		if (sscanf(kernel->release, "%u", &major) != 1 || major < 6)
+			return false;
+	return n > 0;
+}
+
+/* Whether the host can do without what --rescue-framebuffer gives: who put it there himself may need it, as for a graphics
+ * driver that hangs (nomodeset). Only "video=…:off" does nothing more for a host whose kernels send that frame buffer away. */
+static bool rescue_may_go(const struct asked *a, const struct configured_word *word)
+{
+	return (!strncmp(word->text, "video=", 6) && kernels_send_away(a)) || recorded_added(a->h->ctx, word);
+}
+
+static void rescue_tell(const struct asked *a, const struct configured_word *word)
+{
+	plan_hint(a->h->plan, SETUP_HINT_FIGHTS, word->place,
+		  "%s: a last resort, which can keep the host's console away, and card and console from coming back from a VM; pvebind did not put it there and leaves it: take it out by hand if this host does not need it",
+		  word->text);
+}
+
 /* Why the word is obsolete; NULL: it is not. */
 static const char *obsolete_why(const struct asked *a, const char *word)
 {
@@ -225,10 +260,7 @@ static const char *obsolete_why(const struct asked *a, const char *word)
 		return "it is no option that the kernel knows, AMD's IOMMU is on by default";
 	if (!strcmp(word, "intel_iommu=on") && vendor == PLATFORM_AMD)
 		return "this host's processor is AMD's";
-	for (size_t i = 0; !a->h->wish->rescue && i < sizeof(rescue_words) / sizeof(*rescue_words); i++)
-		if (!strcmp(word, rescue_words[i]))
-			return "a last resort of old kernels, which can keep the host's console away for good: from Linux 6.0 on vfio-pci sends the firmware's frame buffer away itself";
-	return NULL;
+	return is_rescue(word) ? "a last resort of old kernels, which can keep the host's console away for good: from Linux 6.0 on vfio-pci sends the firmware's frame buffer away itself" : NULL;
 }
 
 /* Of these, one of two that are alike counts for nothing; of others (console=, earlyprintk) order may matter. */
@@ -263,15 +295,19 @@ static void obsolete_find(struct asked *a)
 	const struct configured *counts = &a->h->loader.counts;
 
 	for (size_t i = 0; i < counts->n; i++) {
-		const char *why = obsolete_why(a, counts->words[i].text);
+		const struct configured_word *word = &counts->words[i];
+		const char *why = obsolete_why(a, word->text);
 
 		if (stands_again(counts, i)) {
-			if (doubling_matters(counts->words[i].text))
-				left_over(a, &counts->words[i], WORD_ONCE, "it stands there twice");
+			if (doubling_matters(word->text))
+				left_over(a, word, WORD_ONCE, "it stands there twice");
+		} else if (is_rescue(word->text) && a->h->wish->rescue) {
 			continue;
+		} else if (is_rescue(word->text) && !rescue_may_go(a, word)) {
+			rescue_tell(a, word);
+		} else if (why) {
+			left_over(a, word, WORD_DROP, why);
 		}
-		if (why)
-			left_over(a, &counts->words[i], WORD_DROP, why);
 	}
 }
 

@@ -194,26 +194,24 @@ static void want_drop(struct hostplan *h, struct setup_point *point, const bool 
 
 /* ---- the file ---- */
 
+struct ours {
+	const char *text;
+	bool is;
+};
+
+static void ours_see(const struct setup_step *step, void *data)
+{
+	struct ours *ours = data;
+
+	ours->is = !strcmp(step->after, ours->text);
+}
+
 /* Whether it says what the last setup made it say. */
 static bool file_is_ours(struct pvb_ctx *ctx, const char *text)
 {
-	_conf_strv_ char **names = NULL;
-	struct pvb_err ignored;
-	bool ours = false;
+	struct ours ours = { .text = text };
 
-	if (setup_record_names(ctx, SETUP_HOST_CHANGE, &names, &ignored) < 0)
-		return false;
-	for (char **name = names; *name; name++) {
-		struct setup_record record;
-
-		if (setup_record_read(ctx, *name, &record, &ignored) == 0) {
-			for (size_t i = 0; i < record.steps.n; i++)
-				if (record.steps.list[i].kind == SETUP_FILE && !strcmp(record.steps.list[i].path, RESERVE_FILE))
-					ours = !strcmp(record.steps.list[i].after, text);
-			setup_record_clear(&record);
-		}
-	}
-	return ours;
+	return recorded_each(ctx, RESERVE_FILE, ours_see, &ours) == 0 && ours.is;
 }
 
 /* The kernel keeps one list of ids alone, the last that it is given. */

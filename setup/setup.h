@@ -14,6 +14,7 @@
  *   snippet    where Proxmox VE finds the hookscript
  *   enable     a VM's hookscript
  *   diff       unified differences
+ *   recorded   what setup did to a file before
  *   words, grubline → parameters → bootline   the kernel command line, a plan of whole-file steps and commands (hostplan.h);
  *   modulelist, fights, reserve               likewise, a noun each
  *   host       pvebind setup: all of these, done and undone

@@ -121,13 +121,51 @@ static void chosen_by_hand(void **state)
 	hasnt("somebody wants");
 }
 
+#define RESCUE "nofb nomodeset video=efifb:off video=simplefb:off initcall_blacklist=sysfb_init"
+
+/* The host may need it, as pvebind cannot know. */
+static void the_last_resort_of_somebody(void **state)
+{
+	(void)state;
+	host_begin("single-gpu");
+	becomes("--clean", "quiet intel_iommu=on iommu=pt amd_iommu=on " RESCUE,
+		"quiet intel_iommu=on iommu=pt nofb nomodeset initcall_blacklist=sysfb_init");
+	runs(m, "", 0);
+	has("Against lending at run time (for you to decide):\n  /etc/default/grub:1: nofb: a last resort");
+	has("/etc/default/grub:1: nomodeset: a last resort");
+	has("pvebind did not put it there and leaves it: take it out by hand if this host does not need it");
+	has("/etc/default/grub:1: initcall_blacklist=sysfb_init: a last resort");
+	hasnt("--clean takes it out");
+	/* An older kernel does not send the frame buffer away. */
+	shell("cd %s && echo 5.15.39-1-pve >proc/sys/kernel/osrelease", m->t->path);
+	becomes("--clean", "quiet intel_iommu=on iommu=pt video=efifb:off", "quiet intel_iommu=on iommu=pt video=efifb:off");
+	runs(m, "", 0);
+	has("/etc/default/grub:1: video=efifb:off: a last resort");
+}
+
+/* What pvebind gave it takes back; what stood there before stays. */
+static void the_last_resort_of_pvebind(void **state)
+{
+	(void)state;
+	host_begin("single-gpu");
+	becomes("--rescue-framebuffer", "quiet intel_iommu=on iommu=pt nomodeset",
+		"quiet intel_iommu=on iommu=pt nomodeset nofb video=efifb:off video=simplefb:off initcall_blacklist=sysfb_init");
+	runs(m, "", 0);
+	has("Left over (--clean takes it out):\n  /etc/default/grub:1: nofb: a last resort of old kernels");
+	has("/etc/default/grub:1: initcall_blacklist=sysfb_init: a last resort of old kernels");
+	runs(m, "--apply --yes --clean", 0);
+	file_has(GRUB, GRUB_LINE "\"quiet intel_iommu=on iommu=pt nomodeset\"\n");
+	/* Put back by hand, it is somebody's. */
+	becomes("--clean", "quiet intel_iommu=on iommu=pt nofb", "quiet intel_iommu=on iommu=pt nofb");
+}
+
 #define TEST(test) cmocka_unit_test_teardown(test, teardown)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(off_among_other_options), TEST(off_among_options_of_amd), TEST(what_cannot_go),
-		TEST(chosen_by_hand),
+		TEST(chosen_by_hand), TEST(the_last_resort_of_somebody), TEST(the_last_resort_of_pvebind),
 	};
 
 	(void)argc;
