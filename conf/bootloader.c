@@ -67,10 +67,31 @@ static void kind_look(const struct pvb_ctx *ctx, const char *cmdline, struct boo
 		kind_set(loader, BOOTLOADER_GRUB, "GRUB", "/boot/grub/grub.cfg");
 }
 
+/* Those that are not there it skips, with a warning and success (proxmox-kernel-helper, zz-proxmox-boot). */
+static void esps_look(const struct pvb_ctx *ctx, struct bootloader *loader)
+{
+	_conf_free_ char *text = NULL;
+	const char *at, *uuid;
+	char path[320];
+	size_t size;
+
+	loader->esps_missing = pvb_sysfs_exists(ctx, "dev/disk/by-uuid") ? 0 : -1;
+	if (pvb_read_file(ctx, BOOTLOADER_ESPS, 4096, &text, NULL) < 0) {
+		loader->esps_missing = -1;
+		return;
+	}
+	for (at = text; (uuid = parameter_next(&at, &size)); loader->esps++) {
+		snprintf(path, sizeof(path), "dev/disk/by-uuid/%.*s", (int)size, uuid);
+		loader->esps_missing += loader->esps_missing >= 0 && !pvb_sysfs_exists(ctx, path);
+	}
+}
+
 void bootloader_find(const struct pvb_ctx *ctx, const char *cmdline, struct bootloader *loader)
 {
 	*loader = (struct bootloader){ .seen = "", .file = "", .other_file = "" };
-	loader->proxmox = pvb_sysfs_exists(ctx, "etc/kernel/proxmox-boot-uuids");
+	loader->proxmox = pvb_sysfs_exists(ctx, BOOTLOADER_ESPS);
+	if (loader->proxmox)
+		esps_look(ctx, loader);
 	kind_look(ctx, cmdline ? cmdline : "", loader);
 	loader->counts.error = loader->other.error = -ENODATA;
 	if (loader->kind == BOOTLOADER_GRUB) {

@@ -5,6 +5,8 @@
 
 #include "configured.h"
 
+#define BOOTLOADER_ESPS "/etc/kernel/proxmox-boot-uuids"
+
 enum bootloader_kind { BOOTLOADER_UNKNOWN, BOOTLOADER_GRUB, BOOTLOADER_SYSTEMD, BOOTLOADER_OTHER };
 
 struct bootloader {
@@ -12,6 +14,8 @@ struct bootloader {
 	char name[64];            /* "systemd-boot 252.31-1~deb12u1" */
 	const char *seen;         /* where one sees it: a path */
 	bool proxmox;             /* proxmox-boot-tool keeps the EFI partitions */
+	unsigned esps;            /* … of which so many are in its list, */
+	int esps_missing;         /* … and so many not there; -1: that cannot be seen */
 	const char *file;         /* that counts, and the other; "" when not known */
 	const char *other_file;
 	struct configured counts; /* what it says; empty with an error when not known */

@@ -264,8 +264,32 @@ static void command_add(struct hostplan *h, struct setup_point *point, const cha
 		h->plan->error = setup_step_add(&h->plan->steps, &step, &err);
 }
 
-/* With proxmox-boot-tool, kernels, initramfs and boot entries are copies on the EFI partitions: its refresh comes last, and
- * runs update-grub itself (proxmox-kernel-helper, zz-proxmox-boot). */
+/* Its refresh skips partitions that are not there, and is content without any (people make an empty list to silence a message
+ * of it): what changes would never be booted. systemd-boot reads nothing else, so that is refused. GRUB may be an ordinary one,
+ * which reads what update-grub writes; and of several partitions the one that is booted may be there, as where a disk of a mirror
+ * was replaced: who administers the host knows, and is told before and not only in the output of a command that succeeds. */
+static void esps_judge(struct hostplan *h, struct setup_point *point)
+{
+	const struct bootloader *loader = &h->loader;
+	bool none = !loader->esps || loader->esps_missing == (int)loader->esps;
+
+	if (loader->esps && loader->esps_missing <= 0)
+		return;
+	if (none && loader->kind != BOOTLOADER_GRUB)
+		plan_refuse(h->plan, point, "none of the EFI partitions that proxmox-boot-tool is to keep is there (%u in " BOOTLOADER_ESPS "), so that nothing would reach the next boot: find the one that is booted (lsblk -o NAME,PARTTYPENAME,UUID), proxmox-boot-tool init it, then try again",
+			    loader->esps);
+	else if (none)
+		plan_hint(h->plan, SETUP_HINT_WARNING, BOOTLOADER_ESPS,
+			  "no EFI partition that is there (%u in the list), so that proxmox-boot-tool refresh does nothing: right only if GRUB was not installed by it, and reads /boot/grub/grub.cfg; 'proxmox-boot-tool status' and 'efibootmgr -v' tell",
+			  loader->esps);
+	else
+		plan_hint(h->plan, SETUP_HINT_WARNING, BOOTLOADER_ESPS,
+			  "%d of %u EFI partitions are not there and do not get the change: if a disk was replaced, 'proxmox-boot-tool init' its new partition and 'proxmox-boot-tool clean' the list",
+			  loader->esps_missing, loader->esps);
+}
+
+/* With proxmox-boot-tool, kernels, initramfs and boot entries are copies on the EFI partitions: its refresh comes last. It makes
+ * GRUB's entries there anew from /etc/default/grub, too, but not /boot/grub/grub.cfg, which an ordinary GRUB reads. */
 void plan_commands_add(struct hostplan *h)
 {
 	struct setup_point *point;
@@ -275,10 +299,12 @@ void plan_commands_add(struct hostplan *h)
 	point = plan_point(h->plan, "commands", false);
 	if (h->plan->commands & PLAN_INITRAMFS)
 		command_add(h, point, "usr/sbin/update-initramfs", "-u -k all", "every kernel's initramfs has a copy of the modules' configuration");
-	if (h->loader.proxmox)
-		command_add(h, point, "usr/sbin/proxmox-boot-tool", "refresh", "kernels, initramfs and boot entries are read from the EFI partitions");
-	else if (h->plan->commands & PLAN_BOOT)
+	if ((h->plan->commands & PLAN_BOOT) && h->loader.kind == BOOTLOADER_GRUB)
 		command_add(h, point, "usr/sbin/update-grub", "", "boot entries are made of /etc/default/grub");
+	if (h->loader.proxmox) {
+		command_add(h, point, "usr/sbin/proxmox-boot-tool", "refresh", "kernels, initramfs and boot entries are read from the EFI partitions");
+		esps_judge(h, point);
+	}
 	plan_want(h->plan, point, "the commands that make it count");
 }
 

@@ -214,8 +214,9 @@ static void both_present(void **state)
 	ft_write(m->t, "proc/cmdline", "BOOT_IMAGE=/vmlinuz-6.14.11-4-pve root=ZFS=/ROOT/pve-1 ro root=ZFS=rpool/ROOT/pve-1 boot=zfs quiet\n");
 	round_trip("", KERNEL, "root=ZFS=rpool/ROOT/pve-1 boot=zfs\n");
 	round_trip("", GRUB, GRUB_LINE "\"quiet iommu=pt\"\n");
-	runs(m, "", 0);
-	has("proxmox-boot-tool refresh");
+	programs_put(m);
+	runs(m, "--apply --yes --programs", 0);
+	assert_string_equal(ft_read(m->t, "run/called"), "update-grub \nproxmox-boot-tool refresh");
 }
 
 static void refuses(const char *args, const char *text)
