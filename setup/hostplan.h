@@ -104,6 +104,7 @@ bool parameters_find(struct hostplan *h, struct setup_point *point, struct word_
 
 #define RESERVE_FILE "/etc/modprobe.d/pvebind.conf"
 #define RESERVE_MAX 64
+#define RESERVE_RUNTIME "pvebind lends it by its address when a VM starts, without any of this (pvebind enable)"
 
 /* What vfio-pci is to take at boot. */
 struct reserve {
@@ -127,6 +128,12 @@ bool reserve_id_add(struct reserve *reserve, const char *id) PVB_MUST_CHECK;
 /* Whether the id is the function's. */
 bool reserve_id_is(const char *id, const struct pvb_function *fn);
 bool reserve_has(const struct reserve *reserve, const struct pvb_function *fn);
+
+/* ---- reserveslot.c ---- */
+
+/* Set chosen (one for each function of the snapshot) for those that the wish names, and for all that belong to them. Of one
+ * slot that goes apart it is told. */
+void reserve_choose(struct hostplan *h, struct setup_point *point, bool *chosen);
 
 /* ---- reservedriver.c ---- */
 

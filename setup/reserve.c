@@ -7,7 +7,6 @@
 #include "../conf/parameter.h"
 #include "hostplan.h"
 
-#define RUNTIME "pvebind lends it by its address when a VM starts, without any of this (pvebind enable)"
 #define IDS_MAX 1000 /* drivers/vfio/pci/vfio_pci.c: char ids[1024] */
 
 static const struct pvb_function *function(const struct hostplan *h, size_t i)
@@ -18,57 +17,6 @@ static const struct pvb_function *function(const struct hostplan *h, size_t i)
 static size_t functions(const struct hostplan *h)
 {
 	return h->snapshot ? pvb_snapshot_count(h->snapshot) : 0;
-}
-
-/* ---- which are meant ---- */
-
-static bool same_slot(const struct pvb_function *a, const struct pvb_function *b)
-{
-	return a->addr.domain == b->addr.domain && a->addr.bus == b->addr.bus && a->addr.dev == b->addr.dev;
-}
-
-/* The function, and those of its slot that cannot be parted from it. */
-static void slot_choose(const struct hostplan *h, size_t i, bool *chosen)
-{
-	for (size_t k = 0; k < functions(h); k++)
-		if (k == i || (same_slot(function(h, i), function(h, k)) && !function(h, k)->bridge &&
-			       function(h, i)->group == function(h, k)->group))
-			chosen[k] = true;
-}
-
-/* -ENODEV: there is none; -EEXIST, unless all are meant: an id that is in several slots. */
-static int device_choose(const struct hostplan *h, const char *text, bool all, bool *chosen)
-{
-	const struct pvb_function *first = NULL;
-	struct pvb_err ignored;
-	struct pvb_addr addr;
-	bool is_addr = pvb_addr_parse(text, &addr, &ignored) == 0;
-
-	for (size_t i = 0; i < functions(h); i++) {
-		const struct pvb_function *fn = function(h, i);
-
-		if (fn->bridge || !(is_addr ? pvb_addr_matches(&addr, &fn->addr) : reserve_id_is(text, fn)))
-			continue;
-		if (first && !all && !same_slot(first, fn))
-			return -EEXIST;
-		first = first ? first : fn;
-		slot_choose(h, i, chosen);
-	}
-	return first ? 0 : -ENODEV;
-}
-
-static void devices_choose(struct hostplan *h, struct setup_point *point, bool *chosen)
-{
-	for (size_t i = 0; i < h->wish->num_devices; i++) {
-		int r = device_choose(h, h->wish->devices[i], !h->wish->reserve, chosen);
-
-		/* One that was reserved may have gone. */
-		if (r == -ENODEV && h->wish->reserve)
-			plan_refuse(h->plan, point, "there is no device %s here (pvebind list shows all)", h->wish->devices[i]);
-		else if (r == -EEXIST)
-			plan_refuse(h->plan, point, "%s is the id of several devices: name the addresses of all that are to be reserved; one alone cannot be by its id, but "
-				    RUNTIME, h->wish->devices[i]);
-	}
 }
 
 /* ---- what speaks against one ---- */
@@ -140,7 +88,7 @@ static void id_choose(struct hostplan *h, struct setup_point *point, size_t i, c
 	/* The maker's number of the board tells them apart, where there is one. */
 	id.has_sub = twin_find(h, i, chosen, false) != NULL;
 	if (twin)
-		plan_refuse(h->plan, point, "%s cannot be reserved by its id %04x:%04x, as %s, which the host keeps, has the same: " RUNTIME,
+		plan_refuse(h->plan, point, "%s cannot be reserved by its id %04x:%04x, as %s, which the host keeps, has the same: " RESERVE_RUNTIME,
 			    pvb_addr_format(&fn->addr, addr), fn->vendor, fn->device, pvb_addr_format(&twin->addr, other));
 	else if (!reserve_id_add(want, conf_id_format(&id, text)))
 		plan_refuse(h->plan, point, "more than %d ids cannot be reserved", RESERVE_MAX);
@@ -151,7 +99,7 @@ static void function_judge(struct hostplan *h, struct setup_point *point, const 
 	char addr[PVB_ADDR_MAX];
 
 	if (fn->is_vf)
-		plan_refuse(h->plan, point, "%s is a virtual function, which is there only after the boot: " RUNTIME, pvb_addr_format(&fn->addr, addr));
+		plan_refuse(h->plan, point, "%s is a virtual function, which is there only after the boot: " RESERVE_RUNTIME, pvb_addr_format(&fn->addr, addr));
 	else if (fn->bridge)
 		plan_refuse(h->plan, point, "%s is a bridge, which stays with the host", pvb_addr_format(&fn->addr, addr));
 }
@@ -321,7 +269,7 @@ void reserve_plan(struct hostplan *h)
 		others_judge(h, point);
 	if (point->refused)
 		return;
-	devices_choose(h, point, chosen);
+	reserve_choose(h, point, chosen);
 	if (!point->refused)
 		reserve_change(h, point, chosen, text);
 }

@@ -16,7 +16,8 @@
  *   diff       unified differences
  *   recorded   what setup did to a file before
  *   words, grubline → parameters → bootline   the kernel command line, a plan of whole-file steps and commands (hostplan.h);
- *   modulelist, fights, reserve               likewise, a noun each
+ *   modulelist, fights                        likewise, a noun each
+ *   reservefile, reserveslot, reservedriver → reserve   likewise: devices that the host never has
  *   host       pvebind setup: all of these, done and undone
  * The programs of Proxmox VE (qm, pvesm) do what is theirs; below another root they are that root's.
  */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pvebind setup --reserve: which functions belong together. */
+#include "setuprun.h"
+
+static struct machine *m;
+
+static int teardown(void **state)
+{
+	(void)state;
+	machine_free(m, false);
+	m = NULL;
+	return 0;
+}
+
+/* Which ids it would write. */
+static void reserves(const char *args, const char *ids)
+{
+	char text[256];
+
+	runs(m, args, 0);
+	snprintf(text, sizeof(text), "+options vfio-pci ids=%s\n", ids);
+	has(text);
+}
+
+/* ---- slots --------------------------------------------------------------------------------- */
+
+/* A processor's graphics, each function in a group of its own: one card all the same. */
+static void behind_a_bridge(void **state)
+{
+	(void)state;
+	m = machine_begin("apu");
+	reserves("--reserve 04:00.1", "1002:15e7,1002:1637,1022:15df,1022:1639,1022:15e3");
+	has("with 0000:04:00.0 the host also loses 0000:04:00.1 (snd_hda_intel), 0000:04:00.2 (ccp), 0000:04:00.3 (xhci_hcd), 0000:04:00.4 (xhci_hcd), "
+	    "0000:04:00.6 (snd_hda_intel): of the same card, which is reset as a whole, though in other IOMMU groups");
+	hasnt("is left out");
+	/* In one group there is nothing to tell. */
+	machine_free(m, false);
+	m = machine_begin("intel-desktop");
+	reserves("--reserve 01:00.3", "10de:21c4,10de:1aeb,10de:1aec,10de:1aed");
+	hasnt("the host also loses");
+	hasnt("is left out");
+}
+
+#define ON_ROOT(groups) "pci 0000:00:05.0 1002:9874 class=030000 " groups " type=pci driver=amdgpu\n" \
+	"pci 0000:00:05.1 1002:9840 class=040300 type=pci driver=snd_hda_intel "
+
+static void on_a_root_bus(void **state)
+{
+	(void)state;
+	m = machine_begin_with("intel-desktop", ON_ROOT("group=40") "group=40\n");
+	reserves("--reserve 00:05.0", "1002:9874,1002:9840");
+	hasnt("is left out");
+	machine_free(m, false);
+	m = machine_begin_with("intel-desktop", ON_ROOT("group=40") "group=41\n");
+	reserves("--reserve 00:05.0", "1002:9874");
+	has("of the slot of 0000:00:05.0 is left out, and stays with the host: 0000:00:05.1 (snd_hda_intel), as its IOMMU group is another: name it too if it is to go along (a display's sound)");
+	/* Both named, or the slot. */
+	reserves("--reserve 00:05.0 00:05.1", "1002:9874,1002:9840");
+	hasnt("is left out");
+	reserves("--reserve 00:05", "1002:9874,1002:9840");
+	hasnt("is left out");
+	reserves("--reserve 1002:9840", "1002:9840");
+	has("of the slot of 0000:00:05.1 is left out, and stays with the host: 0000:00:05.0 (amdgpu)");
+}
+
+/* The IOMMU is yet to be switched on: nothing tells what belongs together there. */
+static void without_groups(void **state)
+{
+	(void)state;
+	m = machine_begin_with("no-iommu", ON_ROOT("") "\n");
+	shell("ls -d %s/sys/bus/pci/devices/*/iommu_group", m->t->path);
+	assert_int_not_equal(ran.status, 0);
+	reserves("--reserve 00:05.0", "1002:9874");
+	has("of the slot of 0000:00:05.0 is left out, and stays with the host: 0000:00:05.1 (snd_hda_intel), as without IOMMU groups it cannot be seen whether it belongs to it");
+}
+
+#define TEST(test) cmocka_unit_test_teardown(test, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(behind_a_bridge), TEST(on_a_root_bus), TEST(without_groups),
+	};
+
+	(void)argc;
+	ft_preload(argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
