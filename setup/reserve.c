@@ -94,11 +94,25 @@ static void id_choose(struct hostplan *h, struct setup_point *point, size_t i, c
 		plan_refuse(h->plan, point, "more than %d ids cannot be reserved", RESERVE_MAX);
 }
 
+/* By its own links, or by theirs: between these the kernel is making them, or taking them away. */
+static unsigned virtual_functions(const struct hostplan *h, const struct pvb_function *fn)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < functions(h); i++)
+		n += function(h, i)->is_vf && pvb_addr_compare(&function(h, i)->physfn, &fn->addr) == 0;
+	return n > fn->num_vfs ? n : fn->num_vfs;
+}
+
 static void function_judge(struct hostplan *h, struct setup_point *point, const struct pvb_function *fn)
 {
+	unsigned vfs = virtual_functions(h, fn);
 	char addr[PVB_ADDR_MAX];
 
-	if (fn->is_vf)
+	if (vfs)
+		plan_refuse(h->plan, point, "%s cannot be reserved: it has %u virtual functions, which would be gone with it: let VMs have those (pvebind lends one when a VM starts), or first give them up for good: echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs, and whatever makes them at boot",
+			    pvb_addr_format(&fn->addr, addr), vfs, addr);
+	else if (fn->is_vf)
 		plan_refuse(h->plan, point, "%s is a virtual function, which is there only after the boot: " RESERVE_RUNTIME, pvb_addr_format(&fn->addr, addr));
 	else if (fn->bridge)
 		plan_refuse(h->plan, point, "%s is a bridge, which stays with the host", pvb_addr_format(&fn->addr, addr));

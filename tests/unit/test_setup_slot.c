@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pvebind setup --reserve: which functions belong together. */
+/* pvebind setup --reserve: which functions belong together, and what else cannot be reserved. */
 #include "setuprun.h"
 
 static struct machine *m;
@@ -10,6 +10,17 @@ static int teardown(void **state)
 	machine_free(m, false);
 	m = NULL;
 	return 0;
+}
+
+static void refuses(const char *args, const char *text)
+{
+	char *before = world(m, NOTHING), apply[128];
+
+	snprintf(apply, sizeof(apply), "--apply --yes %s", args);
+	runs(m, apply, 1);
+	has(text);
+	same(m, before, NOTHING, "refused");
+	free(before);
 }
 
 /* Which ids it would write. */
@@ -68,10 +79,25 @@ static void without_groups(void **state)
 {
 	(void)state;
 	m = machine_begin_with("no-iommu", ON_ROOT("") "\n");
-	shell("ls -d %s/sys/bus/pci/devices/*/iommu_group", m->t->path);
+	shell("ls -d %s/sys/bus/pci/devices/*/iommu_group 2>/dev/null", m->t->path);
 	assert_int_not_equal(ran.status, 0);
 	reserves("--reserve 00:05.0", "1002:9874");
 	has("of the slot of 0000:00:05.0 is left out, and stays with the host: 0000:00:05.1 (snd_hda_intel), as without IOMMU groups it cannot be seen whether it belongs to it");
+}
+
+/* ---- virtual functions ------------------------------------------------------------------------ */
+
+static void one_that_has_virtual_functions(void **state)
+{
+	(void)state;
+	m = machine_begin("sriov-nic");
+	refuses("--reserve 86:00.0", "0000:86:00.0 cannot be reserved: it has 4 virtual functions, which would be gone with it: let VMs have those (pvebind lends one when a VM starts), or first give them up for good: echo 0 > /sys/bus/pci/devices/0000:86:00.0/sriov_numvfs, and whatever makes them at boot");
+	refuses("--reserve 15b3:1017", "0000:86:00.0 cannot be reserved: it has 4 virtual functions");
+	refuses("--reserve 86:00", "0000:86:00.0 cannot be reserved: it has 4 virtual functions");
+	refuses("--reserve 86:00.1", "0000:86:00.1 is a virtual function");
+	/* While the kernel makes them. */
+	shell("rm %s/sys/bus/pci/devices/0000:86:00.0/virtfn*", m->t->path);
+	refuses("--reserve 86:00.0", "0000:86:00.0 cannot be reserved: it has 4 virtual functions");
 }
 
 #define TEST(test) cmocka_unit_test_teardown(test, teardown)
@@ -79,7 +105,7 @@ static void without_groups(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(behind_a_bridge), TEST(on_a_root_bus), TEST(without_groups),
+		TEST(behind_a_bridge), TEST(on_a_root_bus), TEST(without_groups), TEST(one_that_has_virtual_functions),
 	};
 
 	(void)argc;
