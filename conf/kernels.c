@@ -49,19 +49,24 @@ static bool word_read(struct pvb_ctx *ctx, const char *path, char *release, size
 	return *word && conf_copy(release, size, word);
 }
 
+/* What a removed kernel leaves behind has no such list. */
+static bool release_installed(struct pvb_ctx *ctx, const char *release)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "lib/modules/%s/modules.dep", release);
+	return pvb_sysfs_exists(ctx, path);
+}
+
 static void newest_find(struct pvb_ctx *ctx, char *release, size_t size)
 {
 	_conf_strv_ char **names = NULL;
-	char path[512];
 
 	if (pvb_sysfs_list(ctx, "lib/modules", &names) < 0)
 		return;
-	for (char **name = names; *name; name++) {
-		snprintf(path, sizeof(path), "lib/modules/%s/modules.dep", *name);
-		/* What a removed kernel leaves behind has no such list. */
-		if (strverscmp(*name, release) > 0 && pvb_sysfs_exists(ctx, path))
+	for (char **name = names; *name; name++)
+		if (strverscmp(*name, release) > 0 && release_installed(ctx, *name))
 			conf_copy(release, size, *name);
-	}
 }
 
 /* proxmox-boot-tool kernel pin [--next-boot] (proxmox-kernel-helper, functions: PINNED_KERNEL_CONF, NEXT_BOOT_PIN). */
@@ -88,14 +93,17 @@ void kernels_look(struct pvb_ctx *ctx, const char *release, struct kernels *kern
 	kernel_set(&kernels->next, ctx);
 }
 
+static void kernel_clear(struct kernel *kernel)
+{
+	for (size_t i = 0; i < KERNEL_LISTS; i++)
+		free(kernel->lists[i].text);
+	free(kernel->aliases);
+}
+
 void kernels_clear(struct kernels *kernels)
 {
-	for (size_t i = 0; i < KERNEL_LISTS; i++) {
-		free(kernels->running.lists[i].text);
-		free(kernels->next.lists[i].text);
-	}
-	free(kernels->running.aliases);
-	free(kernels->next.aliases);
+	kernel_clear(&kernels->running);
+	kernel_clear(&kernels->next);
 }
 
 struct kernel *kernels_get(struct kernels *kernels, size_t i)
@@ -149,6 +157,41 @@ enum kernel_module kernel_module(struct kernel *kernel, const char *name)
 		return KERNEL_MODULE_FILE;
 	/* Without both lists it may be in the one that is missing. */
 	return dep && builtin ? KERNEL_MODULE_MISSING : KERNEL_MODULE_UNKNOWN;
+}
+
+static bool kernel_built(struct kernel *kernel, const char *name)
+{
+	return list_has(list_text(kernel, KERNEL_BUILTIN, NULL), name);
+}
+
+/* One of the others. */
+static bool release_built(struct pvb_ctx *ctx, const char *release, const char *name)
+{
+	struct kernel kernel = { .aliases = NULL };
+	bool built;
+
+	if (!release_installed(ctx, release) || !conf_copy(kernel.release, sizeof(kernel.release), release))
+		return false;
+	kernel_set(&kernel, ctx);
+	built = kernel_built(&kernel, name);
+	kernel_clear(&kernel);
+	return built;
+}
+
+bool kernels_built(struct kernels *kernels, const char *name, char release[PVB_NAME_MAX])
+{
+	_conf_strv_ char **others = NULL;
+	struct kernel *kernel;
+
+	for (size_t i = 0; (kernel = kernels_get(kernels, i)); i++)
+		if (kernel_built(kernel, name))
+			return conf_copy(release, PVB_NAME_MAX, kernel->release);
+	if (pvb_sysfs_list(kernels->running.ctx, "lib/modules", &others) < 0)
+		return false;
+	for (char **other = others; *other; other++)
+		if (strcmp(*other, kernels->running.release) && strcmp(*other, kernels->next.release) && release_built(kernels->running.ctx, *other, name))
+			return conf_copy(release, PVB_NAME_MAX, *other);
+	return false;
 }
 
 bool module_loaded(const struct pvb_ctx *ctx, const char *name)

@@ -41,6 +41,9 @@ struct kernel *kernels_get(struct kernels *kernels, size_t i);
 enum kernel_module { KERNEL_MODULE_UNKNOWN, KERNEL_MODULE_MISSING, KERNEL_MODULE_FILE, KERNEL_MODULE_BUILTIN };
 /* Whether the kernel has the module; '-' and '_' are the same. */
 enum kernel_module kernel_module(struct kernel *kernel, const char *name);
+/* Whether any kernel that is installed has the module built in: its release into release. Looks at all of them, as
+ * update-initramfs -k all does. */
+bool kernels_built(struct kernels *kernels, const char *name, char release[PVB_NAME_MAX]);
 /* Whether it is in the kernel that runs: loaded, or built in. */
 bool module_loaded(const struct pvb_ctx *ctx, const char *name);
 bool module_equal(const char *a, const char *b);

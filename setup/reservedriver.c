@@ -79,36 +79,37 @@ static bool families_judge(struct hostplan *h, struct reserve *reserve)
 
 /* One that is built in binds before any module can be loaded: of a card's lesser functions that is no matter, as they are
  * moved when a VM starts. */
-static void builtin_judge(struct hostplan *h, struct setup_point *point, const struct pvb_function *fn, const char *driver)
+static void builtin_judge(struct hostplan *h, struct setup_point *point, const struct pvb_function *fn, const char *driver,
+			  const char *release)
 {
 	char addr[PVB_ADDR_MAX];
 
 	pvb_addr_format(&fn->addr, addr);
 	if (fn->addr.fn)
-		plan_hint(h->plan, SETUP_HINT_WARNING, "", "%s stays with its driver, %s, which is built into the kernel, until a VM starts", addr, driver);
+		plan_hint(h->plan, SETUP_HINT_WARNING, "", "%s stays with its driver, %s, which is built into the kernel %s, until a VM starts", addr, driver,
+			  release);
 	else
-		plan_refuse(h->plan, point, "%s cannot be reserved: its driver, %s, is built into the kernel, and takes it before vfio-pci can; pvebind takes it from there when a VM starts, without any of this",
-			    addr, driver);
-}
-
-static bool builtin(struct hostplan *h, const char *module)
-{
-	return *h->kernels.running.release && kernel_module(&h->kernels.running, module) == KERNEL_MODULE_BUILTIN;
+		plan_refuse(h->plan, point, "%s cannot be reserved: its driver, %s, is built into the kernel %s, and takes it before vfio-pci can; pvebind takes it from there when a VM starts, without any of this",
+			    addr, driver, release);
 }
 
 /* What modprobe.d says is for modules; a built-in driver's parameters are the kernel command line's (Linux, kernel/params.c). */
 static void vfio_judge(struct hostplan *h, struct setup_point *point)
 {
-	if (h->wish->reserve && builtin(h, "vfio_pci"))
-		plan_refuse(h->plan, point, "vfio-pci is built into this kernel, %s, and takes ids from the kernel command line alone: put vfio-pci.ids= there by hand, or let pvebind take the devices when a VM starts, without any of this",
-			    h->release);
+	char release[PVB_NAME_MAX];
+
+	if (h->wish->reserve && kernels_built(&h->kernels, "vfio_pci", release))
+		plan_refuse(h->plan, point, "vfio-pci is built into the kernel %s, and takes ids from the kernel command line alone: put vfio-pci.ids= there by hand, or let pvebind take the devices when a VM starts, without any of this",
+			    release);
 }
 
 static void driver_add(struct hostplan *h, struct setup_point *point, struct reserve *reserve, const struct pvb_function *fn,
 		       const char *driver)
 {
-	if (builtin(h, driver) && !builtin(h, "vfio_pci"))
-		builtin_judge(h, point, fn, driver);
+	char release[PVB_NAME_MAX], ignored[PVB_NAME_MAX];
+
+	if (kernels_built(&h->kernels, driver, release) && !kernels_built(&h->kernels, "vfio_pci", ignored))
+		builtin_judge(h, point, fn, driver, release);
 	else if (!reserve_name_add(reserve->softdeps, &reserve->num_softdeps, driver))
 		h->plan->error = -E2BIG;
 }

@@ -163,11 +163,11 @@ static void a_driver_that_is_built_in(void **state)
 	(void)state;
 	m = machine_begin("intel-desktop");
 	shell("cd %s/lib/modules/6.8.12-4-pve && echo kernel/drivers/gpu/drm/nouveau/nouveau.ko >>modules.builtin", m->t->path);
-	refuses("--reserve 01:00", "0000:01:00.0 cannot be reserved: its driver, nouveau, is built into the kernel, and takes it before vfio-pci can");
+	refuses("--reserve 01:00", "0000:01:00.0 cannot be reserved: its driver, nouveau, is built into the kernel 6.8.12-4-pve, and takes it before vfio-pci can");
 	ft_remove(m->t, "lib/modules/6.8.12-4-pve/modules.builtin");
 	shell("cd %s/lib/modules/6.8.12-4-pve && echo kernel/drivers/usb/host/xhci-pci.ko >>modules.builtin", m->t->path);
 	runs(m, "--reserve 01:00", 0);
-	has("0000:01:00.2 stays with its driver, xhci_pci, which is built into the kernel, until a VM starts");
+	has("0000:01:00.2 stays with its driver, xhci_pci, which is built into the kernel 6.8.12-4-pve, until a VM starts");
 	hasnt("softdep xhci_pci");
 }
 
@@ -178,7 +178,7 @@ static void vfio_that_is_built_in(void **state)
 	m = machine_begin("intel-desktop");
 	runs(m, "--apply --yes --reserve 01:00 00:16.0", 0);
 	shell("cd %s/lib/modules/6.8.12-4-pve && echo kernel/drivers/vfio/pci/vfio-pci.ko >>modules.builtin", m->t->path);
-	refuses("--reserve 00:14.0", "vfio-pci is built into this kernel, 6.8.12-4-pve, and takes ids from the kernel command line alone: put vfio-pci.ids= there by hand");
+	refuses("--reserve 00:14.0", "vfio-pci is built into the kernel 6.8.12-4-pve, and takes ids from the kernel command line alone: put vfio-pci.ids= there by hand");
 	/* To give back goes all the same. */
 	runs(m, "--apply --yes --unreserve 00:16.0", 0);
 	reserved(CARD "\n" CARD_SOFTDEPS NVIDIA);

@@ -100,12 +100,39 @@ static void one_that_has_virtual_functions(void **state)
 	refuses("--reserve 86:00.0", "0000:86:00.0 cannot be reserved: it has 4 virtual functions");
 }
 
+/* ---- what is built in ---------------------------------------------------------------------------- */
+
+/* Whichever kernel boots next: each has an initramfs that is made anew. */
+static void built_into_another_kernel(void **state)
+{
+	static const char *const releases[] = { "6.5.13-6-pve", "6.9.1-1-pve" };
+
+	(void)state;
+	m = machine_begin("intel-desktop");
+	for (size_t i = 0; i < sizeof(releases) / sizeof(*releases); i++) {
+		char text[256];
+
+		shell("cd %s/lib/modules && mkdir %s && touch %s/modules.dep && echo kernel/drivers/gpu/drm/nouveau/nouveau.ko >%s/modules.builtin",
+		      m->t->path, releases[i], releases[i], releases[i]);
+		snprintf(text, sizeof(text), "0000:01:00.0 cannot be reserved: its driver, nouveau, is built into the kernel %s, and takes it before vfio-pci can",
+			 releases[i]);
+		refuses("--reserve 01:00", text);
+		shell("echo kernel/drivers/vfio/pci/vfio-pci.ko >%s/lib/modules/%s/modules.builtin", m->t->path, releases[i]);
+		snprintf(text, sizeof(text), "vfio-pci is built into the kernel %s, and takes ids from the kernel command line alone", releases[i]);
+		refuses("--reserve 01:00", text);
+		/* What a removed kernel has left behind. */
+		shell("rm %s/lib/modules/%s/modules.dep", m->t->path, releases[i]);
+		reserves("--reserve 01:00", "10de:21c4,10de:1aeb,10de:1aec,10de:1aed");
+	}
+}
+
 #define TEST(test) cmocka_unit_test_teardown(test, teardown)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(behind_a_bridge), TEST(on_a_root_bus), TEST(without_groups), TEST(one_that_has_virtual_functions),
+		TEST(built_into_another_kernel),
 	};
 
 	(void)argc;
