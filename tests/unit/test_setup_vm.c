@@ -59,6 +59,29 @@ static void one_line_one_command(void **state)
 	assert_true(place("qm set 100 --hostpci0 0000:01:00\n") < place("qm set 100 --hostpci0 0000:01:00,pcie=1\n"));
 }
 
+/* The virtual display beside a Primary GPU: who has no other way into the guest keeps it. */
+static void the_display(void **state)
+{
+	struct ft_tree *t = *state;
+	const char *unsafe;
+
+	ft_preset_gpu(t);
+	ft_vm(t, 100, "name: web\nmachine: q35\nbios: ovmf\nefidisk0: tank:vm-100-disk-1\ncpu: host\nvga: std\nhostpci0: 0000:01:00,pcie=1,x-vga=1\n");
+	assert_int_equal(looks(t, "setup 100"), 0);
+	unsafe = place("Before the guest is installed");
+	assert_true(unsafe < place("  qm set 100 --vga none\n"));
+	place("why: hostpci0 is the Primary GPU (x-vga=1), and there is a virtual display (std) beside it");
+	place("without a virtual display the web interface shows nothing: only when the guest shows itself on the card");
+	assert_int_equal(count("qm set 100 --"), 1);
+	/* Without x-vga, or without a display, there is nothing to say of it. */
+	ft_vm(t, 100, "name: web\nmachine: q35\nbios: ovmf\nefidisk0: tank:vm-100-disk-1\ncpu: host\nvga: std\nhostpci0: 0000:01:00,pcie=1\n");
+	assert_int_equal(looks(t, "setup 100"), 0);
+	has_not(ran.out, "--vga");
+	ft_vm(t, 100, "name: web\nmachine: q35\nbios: ovmf\nefidisk0: tank:vm-100-disk-1\ncpu: host\nvga: none\nhostpci0: 0000:01:00,pcie=1,x-vga=1\n");
+	assert_int_equal(looks(t, "setup 100"), 0);
+	has_not(ran.out, "--vga");
+}
+
 static void nothing_left(void **state)
 {
 	struct ft_tree *t = *state;
@@ -104,7 +127,7 @@ static void wrong_ones(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		IN_TREE(the_dangerous_stands_apart), IN_TREE(one_line_one_command), IN_TREE(nothing_left), IN_TREE(for_programs),
+		IN_TREE(the_dangerous_stands_apart), IN_TREE(one_line_one_command), IN_TREE(the_display), IN_TREE(nothing_left), IN_TREE(for_programs),
 		IN_TREE(wrong_ones),
 	};
 
