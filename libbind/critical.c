@@ -52,8 +52,8 @@ int pvb_paths_add(struct pvb_paths *paths, const char *path)
 static bool name_is_barren(const char *name)
 {
 	static const char *const barren[] = {
-		"drm",	 "graphics",  "holders", "integrity", "mq",	    "msi_irqs",
-		"power", "queue",     "queues",	 "slaves",    "sound",	    "statistics",
+		"drm",	 "graphics",  "holders", "integrity", "link",	    "mq",	  "msi_irqs",
+		"power", "queue",     "queues",	 "slaves",    "sound",	    "statistics", "wakeup",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(barren); i++)

@@ -165,7 +165,7 @@ static int dir_note(struct walk *w, const char *path, unsigned depth)
 static bool name_is_barren(const char *name)
 {
 	static const char *const barren[] = {
-		"holders", "integrity", "mq", "msi_irqs", "power", "queue", "queues", "slaves", "statistics",
+		"holders", "integrity", "link", "mq", "msi_irqs", "power", "queue", "queues", "slaves", "statistics", "wakeup",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(barren); i++)
