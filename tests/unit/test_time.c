@@ -304,6 +304,32 @@ static void waits_for_who_works(void **state)
 	close(fd);
 }
 
+/* Three of its lend's four seconds; one that is left undone has changed nothing. */
+static void return_waits_for_who_works(void **state)
+{
+	pid_t holder, killer;
+	int64_t clock;
+	(void)state;
+
+	gives(lend("100", 30000, 4000), 0);
+	holder = lock_hold("100.lock");
+	clock = pvb_now_ns();
+	gives(pvb_return(ctx, "100", 0, &err), -EBUSY);
+	assert_in_range(lap(&clock), 2900, 25000);
+	says("another pvebind is working on 100");
+	on("vfio-pci", "vfio-pci");
+	killer = fork();
+	if (killer == 0) {
+		usleep(500000);
+		_exit(kill(holder, SIGKILL) < 0);
+	}
+	gives(pvb_return(ctx, "100", 0, &err), 0);
+	assert_int_equal(err.code, 0);
+	waitpid(killer, NULL, 0);
+	waitpid(holder, NULL, 0);
+	on("bochs-drm", "snd_hda_intel");
+}
+
 /* Who is being lent a device, or has it, is not waited for: two who wait for one another would both wait to the end. */
 static void competitor_is_refused_at_once(void **state)
 {
@@ -505,6 +531,7 @@ int main(int argc, char **argv)
 		CASE(device_time_is_over), CASE(hook_time_is_over), CASE(way_home_is_left),
 		CASE(stopped_in_time),	   CASE(way_home_is_hurried),
 		CASE(confirmed_under_the_lock), CASE(renewed), CASE(waits_for_who_works),
+		CASE(return_waits_for_who_works),
 		CASE(competitor_is_refused_at_once), CASE(too_late_to_begin),
 		CASE(orphan_is_ended), CASE(orphan_is_marked), CASE(orphan_hangs_longer_than_a_hook),
 	};
