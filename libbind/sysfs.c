@@ -200,7 +200,7 @@ static int entries_add(char ***list, size_t *n, const char *entries, ssize_t siz
 /* By the system call itself: opendir() makes three more, and takes 32 KiB. */
 static int names_read(const struct pvb_ctx *ctx, const char *path, bool dirs, char ***names)
 {
-	char entries[8192] __attribute__((aligned(__alignof__(struct dirent64))));
+	char entries[2048] __attribute__((aligned(__alignof__(struct dirent64))));
 	_cleanup_close_ int fd = pvb_open(ctx, path, O_RDONLY | O_DIRECTORY);
 	_cleanup_strv_ char **list = calloc(1, sizeof(*list));
 	ssize_t size = 0;
