@@ -13,7 +13,7 @@
  *   all of them → wanted → request     struct pvb_request, what libpvebind takes
  *   settings, storage → nextscript     another hookscript, called after ours
  * With a header of their own, for check and setup:
- *   parameter → configured, grub → bootloader   which file the kernel command line comes from, and what it says
+ *   parameter → configured, shell → grub → bootloader   which file the kernel command line comes from, and what it says
  *   journald                           an entry of the system's log
  *   platform, kernels, modconf, modulelist, initramfs   processor and kernel options; installed kernels; modprobe.d; modules to load
  *
