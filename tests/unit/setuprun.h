@@ -151,6 +151,30 @@ static inline void replace(struct machine *m, const char *path, const char *old,
 	free(text);
 }
 
+#define GRUB_HEAD "# If you change this file, run 'update-grub' afterwards to update\n# /boot/grub/grub.cfg.\n\nGRUB_DEFAULT=0\nGRUB_TIMEOUT=5\n" \
+	"GRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`\n"
+#define GRUB_TAIL "GRUB_CMDLINE_LINUX=\"\""
+
+/* A file as Debian has it, with this line in its place. */
+static inline void grub_set(struct machine *m, const char *line)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), GRUB_HEAD "%s\n" GRUB_TAIL "\n", line);
+	ft_write(m->t, GRUB, text);
+}
+
+/* A kernel that has Intel's IOMMU off by default. */
+static inline struct machine *intel_old(void)
+{
+	struct machine *m = machine_begin("intel-desktop");
+
+	replace(m, "proc/cmdline", " intel_iommu=on iommu=pt", "");
+	shell("sed -i 's/CONFIG_INTEL_IOMMU_DEFAULT_ON=y/# CONFIG_INTEL_IOMMU_DEFAULT_ON is not set/' %s/boot/config-*; grep -c INTEL_IOMMU_DEFAULT_ON %s/boot/config-*", m->t->path, m->t->path);
+	assert_int_equal(ran.status, 0);
+	return m;
+}
+
 /* The programs that make files count: what they make of them can be looked at. Each fails where run/fail-NAME is; a signal
  * comes to who has called it where run/signal-NAME is, once, and it takes a second longer; who has called it is killed where
  * run/kill-NAME is, once. */

@@ -72,42 +72,21 @@ static void round_trip(const char *args, const char *path, const char *expected)
 
 /* ---- boot loaders ---------------------------------------------------------------------- */
 
-#define GRUB_HEAD "# If you change this file, run 'update-grub' afterwards to update\n# /boot/grub/grub.cfg.\n\nGRUB_DEFAULT=0\nGRUB_TIMEOUT=5\n" \
-	"GRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`\n"
-#define GRUB_TAIL "GRUB_CMDLINE_LINUX=\"\""
-
-static void grub_set(const char *line)
-{
-	char text[1024];
-
-	snprintf(text, sizeof(text), GRUB_HEAD "%s\n" GRUB_TAIL "\n", line);
-	ft_write(m->t, GRUB, text);
-}
-
 static void grub_trip(const char *args, const char *line, const char *expected)
 {
 	char text[1024];
 
-	grub_set(line);
+	grub_set(m, line);
 	snprintf(text, sizeof(text), GRUB_HEAD "%s\n" GRUB_TAIL "\n", expected);
 	round_trip(args, GRUB, text);
-}
-
-/* A kernel that has Intel's IOMMU off by default. */
-static void intel_old(void)
-{
-	m = machine_begin("intel-desktop");
-	replace(m, "proc/cmdline", " intel_iommu=on iommu=pt", "");
-	shell("sed -i 's/CONFIG_INTEL_IOMMU_DEFAULT_ON=y/# CONFIG_INTEL_IOMMU_DEFAULT_ON is not set/' %s/boot/config-*; grep -c INTEL_IOMMU_DEFAULT_ON %s/boot/config-*", m->t->path, m->t->path);
-	assert_int_equal(ran.status, 0);
 }
 
 static void grub_on_lvm(void **state)
 {
 	(void)state;
-	intel_old();
+	m = intel_old();
 	grub_trip("", GRUB_LINE "\"quiet\"", GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
-	grub_set(GRUB_LINE "\"quiet\"");
+	grub_set(m, GRUB_LINE "\"quiet\"");
 	runs(m, "", 0);
 	has("GRUB booted this host, so /etc/default/grub counts: quiet");
 	has("add intel_iommu=on; add iommu=pt");
@@ -125,7 +104,7 @@ static void grub_on_lvm(void **state)
 static void quotes_and_comments_stay(void **state)
 {
 	(void)state;
-	intel_old();
+	m = intel_old();
 	grub_trip("", GRUB_LINE "'quiet splash'   # mine", GRUB_LINE "'quiet splash intel_iommu=on iommu=pt'   # mine");
 	grub_trip("", GRUB_LINE, GRUB_LINE "\"intel_iommu=on iommu=pt\"");
 	grub_trip("", GRUB_LINE "quiet", GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
@@ -138,7 +117,7 @@ static void quotes_and_comments_stay(void **state)
 static void only_what_lacks(void **state)
 {
 	(void)state;
-	intel_old();
+	m = intel_old();
 	grub_trip("", GRUB_LINE "\"quiet iommu=pt\"", GRUB_LINE "\"quiet iommu=pt intel_iommu=on\"");
 	grub_trip("", GRUB_LINE "\"quiet intel_iommu=off\"", GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
 	grub_trip("", GRUB_LINE "\"intel_iommu=off,sm_on iommu=pt\"", GRUB_LINE "\"intel_iommu=sm_on iommu=pt intel_iommu=on\"");
@@ -164,8 +143,8 @@ static void a_kernel_with_the_default(void **state)
 static void grub_with_drop_ins(void **state)
 {
 	(void)state;
-	intel_old();
-	grub_set(GRUB_LINE "\"quiet\"");
+	m = intel_old();
+	grub_set(m, GRUB_LINE "\"quiet\"");
 	ft_write(m->t, "etc/default/grub.d/a.cfg", "GRUB_TIMEOUT=1\n");
 	ft_write(m->t, "etc/default/grub.d/b.cfg", "# ours\n" GRUB_LINE "\"splash\"\n");
 	ft_write(m->t, "etc/default/grub.d/c.cfg", "GRUB_CMDLINE_LINUX_DEFAULT+=\" iommu=pt\"\n");
@@ -274,13 +253,13 @@ static void lines_that_cannot_be_parsed(void **state)
 	};
 
 	(void)state;
-	intel_old();
+	m = intel_old();
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
-		grub_set(lines[i][0]);
+		grub_set(m, lines[i][0]);
 		refuses("", lines[i][1]);
 		refuses("", "/etc/default/grub:7");
 	}
-	grub_set(GRUB_LINE "\"quiet\"");
+	grub_set(m, GRUB_LINE "\"quiet\"");
 	replace(m, GRUB, "GRUB_CMDLINE_LINUX=\"\"", "GRUB_CMDLINE_LINUX=\"iommu=off\"");
 	refuses("", "/etc/default/grub:8: iommu=off stands where pvebind changes nothing: take it out by hand");
 }
@@ -290,7 +269,7 @@ static void lines_that_cannot_be_parsed(void **state)
 static void a_mess_is_kept_as_it_is(void **state)
 {
 	(void)state;
-	intel_old();
+	m = intel_old();
 	/* Windows line ends, which the shell takes into the value. */
 	ft_write(m->t, GRUB, "# mine\r\n" GRUB_LINE "\"quiet\"\r\nGRUB_TIMEOUT=5\r\n");
 	round_trip("", GRUB, "# mine\r\n" GRUB_LINE "\"quiet intel_iommu=on iommu=pt \"\r\nGRUB_TIMEOUT=5\r\n");
@@ -313,7 +292,7 @@ static void a_mess_is_kept_as_it_is(void **state)
 static void doubled_and_left_over(void **state)
 {
 	(void)state;
-	intel_old();
+	m = intel_old();
 	initramfs_made(m);
 	ft_write(m->t, "etc/modules", "# mine\nvfio\nvfio_iommu_type1\nvfio_pci\nvfio_virqfd\nloop\n");
 	ft_mkdir(m->t, "etc/initramfs-tools");
@@ -339,7 +318,7 @@ static void doubled_and_left_over(void **state)
 static void order_of_options_stays(void **state)
 {
 	(void)state;
-	intel_old();
+	m = intel_old();
 	/* The last counts: of what is doubled, that one stays. */
 	grub_trip("--clean", GRUB_LINE "\"intel_iommu=on intel_iommu=sm_off intel_iommu=on iommu=pt\"",
 		  GRUB_LINE "\"intel_iommu=sm_off intel_iommu=on iommu=pt\"");
@@ -390,15 +369,15 @@ static void an_initramfs_that_is_older(void **state)
 static void what_may_not_be_written(void **state)
 {
 	(void)state;
-	intel_old();
-	grub_set(GRUB_LINE "\"quiet\"");
+	m = intel_old();
+	grub_set(m, GRUB_LINE "\"quiet\"");
 	shell("chmod 444 %s/" GRUB, m->t->path);
 	refuses("", "/etc/default/grub is read-only, so somebody wants it to stay as it is: chmod u+w /etc/default/grub");
 	shell("chmod 640 %s/" GRUB, m->t->path);
 	round_trip("", GRUB, NULL);
 	/* A link within /etc is followed, and stays one. */
 	shell("cd %s/etc && mkdir mine && mv default/grub mine/grub && ln -s ../mine/grub default/grub", m->t->path);
-	grub_set(GRUB_LINE "\"quiet\"");
+	grub_set(m, GRUB_LINE "\"quiet\"");
 	round_trip("", "etc/mine/grub", GRUB_HEAD GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\n" GRUB_TAIL "\n");
 	shell("cd %s && mkdir -p root && mv etc/mine/grub root/grub && ln -sf /root/grub etc/default/grub", m->t->path);
 	refuses("", "/etc/default/grub is a link to /root/grub, which may belong to more than this host");
@@ -410,133 +389,6 @@ static void what_may_not_be_written(void **state)
 	refuses("", "/etc/default/grub has a NUL byte");
 }
 
-/* ---- asked for ------------------------------------------------------------------------------ */
-
-static void options_that_go_together(void **state)
-{
-	static const char *const wrong[][2] = {
-		{ "--undo --apply", "--undo undoes all that pvebind setup did" }, { "--undo --clean", "--undo undoes all" },
-		{ "--keep-edited", "--keep-edited goes with --undo" }, { "--reserve --unreserve 01:00", "one at a time" },
-		{ "--disable-vga", "--disable-vga goes with --reserve" }, { "01:00", "what is to be done with that device?" },
-		{ "--unreserve --clean", "--unreserve stands alone" }, { "--apply --yes --json", "--json of pvebind setup goes with --dry-run" },
-		{ "nonsense", "nonsense" }, { "--reserve 01:0x", "is neither a PCI address" }, { "--undo --dry-run --json", "--json shows the plan" },
-	};
-
-	(void)state;
-	intel_old();
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
-		runs(m, wrong[i][0], 2);
-		has(wrong[i][1]);
-	}
-	grub_set(GRUB_LINE "\"quiet\"");
-	runs(m, "--apply", 1);
-	has("there is no terminal to ask on, so say --yes as well");
-	file_has(GRUB, GRUB_LINE "\"quiet\"\n");
-	runs(m, "--apply --dry-run", 0);
-	has("Nothing is changed yet");
-	file_has(GRUB, GRUB_LINE "\"quiet\"\n");
-}
-
-/* A terminal is asked once. */
-static void a_terminal_is_asked(void **state)
-{
-	(void)state;
-	intel_old();
-	grub_set(GRUB_LINE "\"quiet\"");
-	shell("command -v script >/dev/null || exit 0; echo n | script -qec '%s --root %s setup --apply' /dev/null", binary(), m->t->path);
-	has("Do this? [y/N]");
-	has("nothing was done");
-	file_has(GRUB, GRUB_LINE "\"quiet\"\n");
-	shell("echo y | script -qec '%s --root %s setup --apply' /dev/null", binary(), m->t->path);
-	file_has(GRUB, "intel_iommu=on");
-}
-
-static void as_json(void **state)
-{
-	(void)state;
-	intel_old();
-	grub_set(GRUB_LINE "\"quiet amd_iommu=on\"");
-	shell("%s --root %s setup --json | perl -MJSON::PP -0777 -ne '$p = decode_json($_); printf \"%%s|%%s|%%s|%%s|%%s|%%s|%%s\", $p->{points}[0]{name}, "
-	      "$p->{points}[0]{want}, $p->{points}[0]{reboot}, $p->{files}[0]{path}, $p->{commands}[0], $p->{hints}[0]{kind}, $p->{reboot}'",
-	      binary(), m->t->path);
-	assert_string_equal(ran.out, "kernel-cmdline|add intel_iommu=on; add iommu=pt|1|/etc/default/grub|update-grub|obsolete|1");
-}
-
-/* ---- edited since ---------------------------------------------------------------------------- */
-
-static void edited_since_is_not_overwritten(void **state)
-{
-	char *edited, *before;
-
-	(void)state;
-	intel_old();
-	grub_set(GRUB_LINE "\"quiet\"");
-	before = world(m, NOTHING);
-	runs(m, "--apply --yes", 0);
-	shell("ls %s/var/lib/pvebind", m->t->path);
-	has("setup-0001.etc-default-grub.before\nsetup-0001.json");
-	shell("cat %s/var/lib/pvebind/setup-0001.etc-default-grub.before; stat -c %%a %s/var/lib/pvebind/setup-0001*", m->t->path, m->t->path);
-	has(GRUB_HEAD GRUB_LINE "\"quiet\"\n");
-	has("600\n600\n");
-	replace(m, GRUB, "GRUB_TIMEOUT=5", "GRUB_TIMEOUT=1");
-	edited = world(m, NOTHING);
-	runs(m, "--undo", 1);
-	has("/etc/default/grub was edited since. What pvebind setup changed:");
-	has("+" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"");
-	has("What was changed after that:");
-	has("-GRUB_TIMEOUT=5\n+GRUB_TIMEOUT=1\n");
-	has("'pvebind setup --undo --keep-edited' undoes the rest");
-	same(m, edited, NOTHING, "refused");
-	/* As it was before, by hand, is no matter; nor is the edit taken back. */
-	replace(m, GRUB, "GRUB_TIMEOUT=1", "GRUB_TIMEOUT=5");
-	runs(m, "--undo --dry-run", 0);
-	has("-" GRUB_LINE "\"quiet intel_iommu=on iommu=pt\"\n+" GRUB_LINE "\"quiet\"\n");
-	runs(m, "--undo", 0);
-	same(m, before, NOTHING, "undo");
-	runs(m, "--apply --yes", 0);
-	grub_set(GRUB_LINE "\"quiet\"");
-	runs(m, "--undo", 0);
-	same(m, before, NOTHING, "undo of what was taken back by hand");
-	runs(m, "--apply --yes", 0);
-	grub_set(GRUB_LINE "\"quiet mine\"");
-	runs(m, "--undo --keep-edited", 0);
-	has("not done: put back /etc/default/grub, as it was changed since (it was edited)");
-	has("what /etc/default/grub was before is in /var/lib/pvebind/setup-0001.etc-default-grub.before");
-	has("but for what was edited since");
-	file_has(GRUB, "quiet mine");
-	assert_false(ft_exists(m->t, MODULES));
-	assert_false(ft_exists(m->t, "var/lib/pvebind/setup-0001.json"));
-	free(edited);
-	free(before);
-}
-
-/* One after the other, with an edit between: each takes back its own. */
-static void changes_one_after_the_other(void **state)
-{
-	char *before;
-
-	(void)state;
-	intel_old();
-	grub_set(GRUB_LINE "\"quiet\"");
-	before = world(m, NOTHING);
-	runs(m, "--apply --yes", 0);
-	runs(m, "--apply --yes --reserve 01:00", 0);
-	assert_true(ft_exists(m->t, "var/lib/pvebind/setup-0002.json"));
-	replace(m, GRUB, " intel_iommu=on", "");
-	runs(m, "--apply --yes", 0);
-	assert_true(ft_exists(m->t, "var/lib/pvebind/setup-0003.json"));
-	file_has(GRUB, "quiet iommu=pt intel_iommu=on");
-	runs(m, "--undo", 1);
-	has("was edited since");
-	grub_set(GRUB_LINE "\"quiet\"");
-	runs(m, "--undo", 0);
-	/* What it was between two edits by hand is kept. */
-	shell("rm %s/var/lib/pvebind/setup-0003.etc-default-grub.before", m->t->path);
-	assert_int_equal(ran.status, 0);
-	same(m, before, NOTHING, "undo of three");
-	free(before);
-}
-
 #define TEST(test) cmocka_unit_test_teardown(test, teardown)
 
 int main(int argc, char **argv)
@@ -546,8 +398,6 @@ int main(int argc, char **argv)
 		TEST(grub_with_drop_ins), TEST(systemd_boot_on_zfs), TEST(both_present), TEST(in_doubt_nothing_is_done),
 		TEST(lines_that_cannot_be_parsed), TEST(a_mess_is_kept_as_it_is), TEST(doubled_and_left_over),
 		TEST(order_of_options_stays), TEST(modules_as_people_have_them), TEST(an_initramfs_that_is_older), TEST(what_may_not_be_written),
-		TEST(options_that_go_together), TEST(a_terminal_is_asked), TEST(as_json), TEST(edited_since_is_not_overwritten),
-		TEST(changes_one_after_the_other),
 	};
 
 	(void)argc;
