@@ -20,10 +20,23 @@ int setup_command_look(struct pvb_ctx *ctx, const struct setup_step *step, enum 
 	return 0;
 }
 
+/* proxmox-boot-tool leaves out an EFI partition that it cannot mount, and succeeds. Others' warnings ("W: Possible missing
+ * firmware", os-prober's) are of every run. */
+static bool line_warns(const char *line, size_t n)
+{
+	return !strncmp(line, "WARN:", 5) || memmem(line, n, "skipping", strlen("skipping"));
+}
+
 static void output_say(struct pvb_ctx *ctx, const char *name, const struct pvb_output *output)
 {
-	for (const char *line = output->text; *line; line += strcspn(line, "\n"), line += *line == '\n')
-		pvb_log(ctx, PVB_NOTICE, "%s: %.*s", name, (int)strcspn(line, "\n"), line);
+	for (const char *line = output->text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		size_t n = strcspn(line, "\n");
+
+		if (output->status)
+			pvb_log(ctx, PVB_NOTICE, "%s: %.*s", name, (int)n, line);
+		else if (line_warns(line, n))
+			pvb_log(ctx, PVB_WARNING, "%s: %.*s", name, (int)n, line);
+	}
 }
 
 /* said: what it said, malloced; NULL when it was not run. */
@@ -54,9 +67,9 @@ static int command_run(struct pvb_ctx *ctx, const struct setup_step *step, char 
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot run %s: %s", step->path, strerror(-r));
 	*said = strdup(output.text);
+	output_say(ctx, name, &output);
 	if (!output.status)
 		return *said ? 0 : pvb_err_set(err, -ENOMEM, "out of memory");
-	output_say(ctx, name, &output);
 	return pvb_err_set(err, -EIO, "%s%s%s failed: %s", name, *step->name ? " " : "", step->name, pvb_output_last(&output, last, sizeof(last)));
 }
 

@@ -5,6 +5,9 @@
 
 #include "hostplan.h"
 
+#define CLASS_DISPLAY 0x03
+#define CLASS_SOUND 0x0403
+
 static const struct pvb_function *function(const struct hostplan *h, size_t i)
 {
 	return pvb_snapshot_get(h->snapshot, i);
@@ -21,11 +24,23 @@ static bool beside(const struct pvb_function *a, const struct pvb_function *b)
 	return same_slot(a, b) && !a->bridge && !b->bridge && !a->is_vf && !b->is_vf;
 }
 
-/* Behind a bridge the functions of a slot are one card, which is reset as a whole. On a root bus they are devices of their own
- * (00:14.0 USB, 00:14.3 Wi-Fi) that only an IOMMU group keeps together; without groups nothing tells. */
+/* A display and the sound of its outputs. */
+static bool display_and_sound(const struct pvb_function *fn, const struct pvb_function *other)
+{
+	return fn->class_code >> 16 == CLASS_DISPLAY && other->class_code >> 8 == CLASS_SOUND && fn->vendor == other->vendor;
+}
+
+/* What a group keeps together, and a display with its sound whatever the groups say (pcie_acs_override parts them). More is
+ * not taken: a slot may have a processor's graphics and the host's keyboard (04:00.0 and the USB of 04:00.3), or be a root
+ * bus's (00:14.0 USB, 00:14.3 Wi-Fi). Where the IOMMU is yet to be switched on, a card behind a bridge is what one maker
+ * has put there. */
 static bool belongs_to(const struct pvb_function *fn, const struct pvb_function *other)
 {
-	return beside(fn, other) && (fn->num_bridges || (fn->group >= 0 && fn->group == other->group));
+	if (!beside(fn, other))
+		return false;
+	if (display_and_sound(fn, other) || display_and_sound(other, fn))
+		return true;
+	return fn->group >= 0 ? fn->group == other->group : fn->num_bridges && fn->vendor == other->vendor;
 }
 
 static void slot_choose(const struct hostplan *h, size_t i, bool *chosen)
@@ -84,15 +99,15 @@ static void slot_tell(struct hostplan *h, const struct pvb_function *fn, const b
 			continue;
 		if (!chosen[k])
 			name_add(&left, other);
-		else if (fn->num_bridges && other->group != fn->group)
+		else if (other->group != fn->group)
 			name_add(&along, other);
 	}
 	pvb_addr_format(&fn->addr, addr);
 	if (along.n)
-		plan_hint(h->plan, SETUP_HINT_WARNING, "", "with %s the host also loses %s: of the same card, which is reset as a whole, though in other IOMMU groups",
+		plan_hint(h->plan, SETUP_HINT_WARNING, "", "with %s the host also loses %s: of the same card, though in another IOMMU group",
 			  addr, along.text);
 	if (left.n)
-		plan_hint(h->plan, SETUP_HINT_WARNING, "", "of the slot of %s is left out, and stays with the host: %s, as %s: name it too if it is to go along (a display's sound)",
+		plan_hint(h->plan, SETUP_HINT_WARNING, "", "of the slot of %s is left out, and stays with the host: %s, as %s: name it too if it is to go along",
 			  addr, left.text, fn->group < 0 ? "without IOMMU groups it cannot be seen whether it belongs to it" : "its IOMMU group is another");
 }
 

@@ -101,12 +101,27 @@ static void systemd_boot_with_partitions_that_are_gone(void **state)
 	has("1 of 2 EFI partitions are not there");
 }
 
+/* One that cannot be mounted is known only when it has been tried. */
+static void what_a_command_skips_is_told(void **state)
+{
+	(void)state;
+	systemd_boot();
+	ft_write(m->t, UUIDS, "AAAA-0001\n");
+	ft_write(m->t, "usr/sbin/proxmox-boot-tool", "#!/bin/sh\necho Copying and configuring kernels\n"
+		 "echo 'WARN: mount: /var/tmp/espmounts/BBBB-0002: cannot mount'\necho 'W: Possible missing firmware'\nexit 0\n");
+	runs(m, "--apply --yes --programs", 0);
+	has("warning: proxmox-boot-tool: WARN: mount: /var/tmp/espmounts/BBBB-0002: cannot mount\n");
+	hasnt("Copying and");
+	hasnt("missing firmware");
+}
+
 #define TEST(test) cmocka_unit_test_teardown(test, teardown)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(grub_runs_both), TEST(grub_with_partitions_that_are_gone), TEST(systemd_boot_with_partitions_that_are_gone),
+		TEST(what_a_command_skips_is_told),
 	};
 
 	(void)argc;

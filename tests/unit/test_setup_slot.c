@@ -35,15 +35,17 @@ static void reserves(const char *args, const char *ids)
 
 /* ---- slots --------------------------------------------------------------------------------- */
 
-/* A processor's graphics, each function in a group of its own: one card all the same. */
+/* A processor's graphics, each function in a group of its own: the host keeps its USB and its sound. */
 static void behind_a_bridge(void **state)
 {
 	(void)state;
 	m = machine_begin("apu");
-	reserves("--reserve 04:00.1", "1002:15e7,1002:1637,1022:15df,1022:1639,1022:15e3");
-	has("with 0000:04:00.0 the host also loses 0000:04:00.1 (snd_hda_intel), 0000:04:00.2 (ccp), 0000:04:00.3 (xhci_hcd), 0000:04:00.4 (xhci_hcd), "
-	    "0000:04:00.6 (snd_hda_intel): of the same card, which is reset as a whole, though in other IOMMU groups");
-	hasnt("is left out");
+	for (size_t i = 0; i < 2; i++) {
+		reserves(i ? "--reserve 04:00.1" : "--reserve 04:00.0", "1002:15e7,1002:1637");
+		has("with 0000:04:00.0 the host also loses 0000:04:00.1 (snd_hda_intel): of the same card, though in another IOMMU group");
+		has("of the slot of 0000:04:00.0 is left out, and stays with the host: 0000:04:00.2 (ccp), 0000:04:00.3 (xhci_hcd), 0000:04:00.4 (xhci_hcd), "
+		    "0000:04:00.6 (snd_hda_intel), as its IOMMU group is another: name it too if it is to go along");
+	}
 	/* In one group there is nothing to tell. */
 	machine_free(m, false);
 	m = machine_begin("intel-desktop");
@@ -55,6 +57,9 @@ static void behind_a_bridge(void **state)
 #define ON_ROOT(groups) "pci 0000:00:05.0 1002:9874 class=030000 " groups " type=pci driver=amdgpu\n" \
 	"pci 0000:00:05.1 1002:9840 class=040300 type=pci driver=snd_hda_intel "
 
+#define TWO_OF_ROOT "pci 0000:00:05.0 8086:a0ed class=0c0330 group=40 type=pci driver=xhci_hcd module=xhci_pci\n" \
+	"pci 0000:00:05.3 8086:a0f0 class=028000 group=41 type=pci driver=iwlwifi\n"
+
 static void on_a_root_bus(void **state)
 {
 	(void)state;
@@ -63,26 +68,39 @@ static void on_a_root_bus(void **state)
 	hasnt("is left out");
 	machine_free(m, false);
 	m = machine_begin_with("intel-desktop", ON_ROOT("group=40") "group=41\n");
-	reserves("--reserve 00:05.0", "1002:9874");
-	has("of the slot of 0000:00:05.0 is left out, and stays with the host: 0000:00:05.1 (snd_hda_intel), as its IOMMU group is another: name it too if it is to go along (a display's sound)");
+	reserves("--reserve 00:05.0", "1002:9874,1002:9840");
+	has("with 0000:00:05.0 the host also loses 0000:00:05.1 (snd_hda_intel): of the same card, though in another IOMMU group");
+	hasnt("is left out");
+	machine_free(m, false);
+	m = machine_begin_with("intel-desktop", TWO_OF_ROOT);
+	reserves("--reserve 00:05.0", "8086:a0ed");
+	has("of the slot of 0000:00:05.0 is left out, and stays with the host: 0000:00:05.3 (iwlwifi), as its IOMMU group is another: name it too if it is to go along");
 	/* Both named, or the slot. */
-	reserves("--reserve 00:05.0 00:05.1", "1002:9874,1002:9840");
+	reserves("--reserve 00:05.0 00:05.3", "8086:a0ed,8086:a0f0");
 	hasnt("is left out");
-	reserves("--reserve 00:05", "1002:9874,1002:9840");
+	reserves("--reserve 00:05", "8086:a0ed,8086:a0f0");
 	hasnt("is left out");
-	reserves("--reserve 1002:9840", "1002:9840");
-	has("of the slot of 0000:00:05.1 is left out, and stays with the host: 0000:00:05.0 (amdgpu)");
+	reserves("--reserve 8086:a0f0", "8086:a0f0");
+	has("of the slot of 0000:00:05.3 is left out, and stays with the host: 0000:00:05.0 (xhci_hcd)");
 }
 
-/* The IOMMU is yet to be switched on: nothing tells what belongs together there. */
+/* The IOMMU is yet to be switched on: the maker tells, but not on a root bus. */
+#define NO_GROUPS ON_ROOT("") "\npci 0000:00:05.2 1002:7316 class=0c0330 type=pci driver=xhci_hcd module=xhci_pci\n" \
+	"pci 0000:00:06.0 1022:1634 class=060400 type=root-port secondary=09 driver=pcieport\n" \
+	"pci 0000:09:00.0 1002:7550 class=038000 parent=0000:00:06.0 driver=amdgpu\n" \
+	"pci 0000:09:00.2 1002:7444 class=0c0330 parent=0000:00:06.0 driver=xhci_hcd module=xhci_pci\n" \
+	"pci 0000:09:00.3 1022:1639 class=0c0330 parent=0000:00:06.0 driver=xhci_hcd module=xhci_pci\n"
+
 static void without_groups(void **state)
 {
 	(void)state;
-	m = machine_begin_with("no-iommu", ON_ROOT("") "\n");
+	m = machine_begin_with("no-iommu", NO_GROUPS);
 	shell("ls -d %s/sys/bus/pci/devices/*/iommu_group 2>/dev/null", m->t->path);
 	assert_int_not_equal(ran.status, 0);
-	reserves("--reserve 00:05.0", "1002:9874");
-	has("of the slot of 0000:00:05.0 is left out, and stays with the host: 0000:00:05.1 (snd_hda_intel), as without IOMMU groups it cannot be seen whether it belongs to it");
+	reserves("--reserve 00:05.0", "1002:9874,1002:9840");
+	has("of the slot of 0000:00:05.0 is left out, and stays with the host: 0000:00:05.2 (xhci_hcd), as without IOMMU groups it cannot be seen whether it belongs to it");
+	reserves("--reserve 09:00.0", "1002:7550,1002:7444");
+	has("of the slot of 0000:09:00.0 is left out, and stays with the host: 0000:09:00.3 (xhci_hcd)");
 }
 
 /* ---- virtual functions ------------------------------------------------------------------------ */
