@@ -84,4 +84,9 @@ is "and those are empty" "$(find /run/pvebind -type f -size +0)" ""
 verdict $((FILES_1000 - FILES_100 > 90)) "no open files" "$FILES_100 after 100 rounds, $FILES_1000 after 1000"
 # 2 KiB a round of the kernel's own, 32 in all; what was said of the rounds between shows a trend, if there is one.
 verdict $((SLAB_1000 - SLAB_100 > 2000)) "no memory of the kernel's" "SUnreclaim $SLAB_100 KiB after 100 rounds, $SLAB_1000 after 1000"
-verdict $((MEM_100 - MEM_1000 > 32000)) "no memory" "MemAvailable $MEM_100 KiB after 100 rounds, $MEM_1000 after 1000"
+# best KIB… - the greatest
+best() { printf '%s\n' "$@" | sort -n | tail -n 1; }
+# MemAvailable dips by 20 to 35 MiB for a while and comes back (seen after 200, 800 and 1,000 rounds, not after 900): the kernel
+# is not done yet with what QEMUs had. What is lost for good is missing in every later look: 8 MiB would be 12 KiB a round.
+early=$(best "$MEM_100" "$MEM_200" "$MEM_300") late=$(best "$MEM_800" "$MEM_900" "$MEM_1000")
+verdict $((early - late > 8000)) "no memory" "MemAvailable $early KiB after 100 to 300 rounds, $late after 800 to 1000"
