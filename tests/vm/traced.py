@@ -124,6 +124,12 @@ def points_of(calls, cold=False, action="kill"):
     return points
 
 
+def folder_points(points):
+    """Those of the hook until it has made the folder of its state, and one more: what it could not do without."""
+    made = next(i for i, p in enumerate(points) if p.call.startswith("mkdir "))
+    return points[:made + 2]
+
+
 def loader_points(points):
     """Those of the worker that loads modules, which works alone: what lies between two forks."""
     stages = [[]]
