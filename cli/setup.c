@@ -86,6 +86,17 @@ static enum front_status plan_apply(struct cli *cli, const struct setup_plan *pl
 	return FRONT_DONE;
 }
 
+static void unfinished_tell(struct cli *cli)
+{
+	struct setup_undos undos;
+	struct pvb_err err;
+	bool edited = setup_host_look_back(&cli->front, true, &undos, &err) == 0 && undos.edited;
+
+	setup_undos_clear(&undos);
+	puts(edited ? "\nAn earlier pvebind setup did not come to its end, and files of it were edited since: the next --apply shows them, and refuses." :
+	     "\nAn earlier pvebind setup did not come to its end: the next --apply takes it back first.");
+}
+
 static enum front_status plan_show(struct cli *cli, const struct setup_plan *plan)
 {
 	bool unfinished = setup_host_unfinished(&cli->front);
@@ -96,7 +107,7 @@ static enum front_status plan_show(struct cli *cli, const struct setup_plan *pla
 	}
 	setup_show_text(plan);
 	if (unfinished)
-		puts("\nAn earlier pvebind setup did not come to its end: the next --apply takes it back first.");
+		unfinished_tell(cli);
 	if (setup_plan_refusal(plan))
 		return FRONT_REFUSED;
 	puts(plan->steps.n ? "\nNothing is changed yet: --apply does this, --undo takes it back." : "\nNothing to do.");

@@ -127,6 +127,10 @@ static void value_expand(struct shell *s, struct value *v)
 	while (isalnum((unsigned char)name[n]) || name[n] == '_')
 		n++;
 	if (n == 0 || (brace && name[n] != '}')) {
+		/* "${NAME:=…}" sets it. */
+		for (size_t i = 0; i < SHELL_WANTED; i++)
+			if (n && !strncmp(name, shell_wanted[i], n) && !shell_wanted[i][n] && (name[n] == '=' || !strncmp(name + n, ":=", 2)))
+				unsure(s, s->line);
 		s->cut = true;
 		value_put(s, v, *s->at++);
 		return;
@@ -240,6 +244,7 @@ static void word_read(struct shell *s)
 	size_t n = assignment_here(name, &append);
 
 	s->at += n + (n && append) + (n > 0);
+	s->word = true;
 	value_read(s, &value);
 	if (n)
 		variable_set(s, name, n, append, value.text, line);
@@ -255,13 +260,14 @@ static void separator_read(struct shell *s)
 	s->line += c == '\n';
 	s->parens += c == '(';
 	s->parens -= c == ')' && s->parens;
-	if (c == '\n' || c == ';')
+	/* Behind && and || a line may end, too. */
+	if (c == ';' || (c == '\n' && s->word))
 		s->conditional = false;
 	s->conditional |= (c == '&' || c == '|') && *s->at == c;
 	if (c == ' ' || c == '\t')
 		return;
 	s->command = true;
-	s->assigned = false;
+	s->word = s->assigned = false;
 }
 
 void shell_read(struct shell *s, const char *text)
@@ -269,11 +275,15 @@ void shell_read(struct shell *s, const char *text)
 	s->at = text;
 	s->line = 1;
 	s->depth = s->parens = 0;
-	s->conditional = s->assigned = false;
+	s->conditional = s->assigned = s->word = false;
 	s->command = true;
 	while (*s->at && !s->result->error)
-		if (*s->at == '#')
+		if (*s->at == '#') {
 			s->at += strcspn(s->at, "\n");
+		} else if (*s->at == '\\' && s->at[1] == '\n') { /* the line goes on */
+			s->at += 2;
+			s->line++;
+		}
 		else if (strchr(" \t\n;&|()", *s->at))
 			separator_read(s);
 		else

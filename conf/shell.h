@@ -39,6 +39,7 @@ struct shell {
 	unsigned parens;   /* of (), which are a shell of their own */
 	bool conditional;  /* behind && or || */
 	bool command;      /* the next word can be a command's name */
+	bool word;         /* there was a word since the last operator or line */
 	bool assigned;     /* one of the two was set before it */
 	bool cut;          /* the value that is read depends on what is not known here */
 	struct shell_variable variables[SHELL_VARIABLES_MAX];

@@ -164,20 +164,41 @@ static void kernel_doubt(struct hostplan *h, struct setup_point *point)
 			    counts->lines);
 }
 
+/* Where the file that counts cannot be told, what the running kernel was given can: when it lacks nothing, nothing is to be
+ * done to whatever file it is from. */
+static bool running_suffices(struct hostplan *h, struct setup_point *point)
+{
+	struct configured known = h->loader.counts;
+	struct word_changes changes = { .n = 0 };
+	bool suffices;
+
+	h->loader.counts = (struct configured){ .n = 0 };
+	suffices = h->cmdline && configured_add(&h->loader.counts, h->cmdline, "/proc/cmdline", 1) == 0 &&
+		   parameters_find(h, point, &changes) && !changes.n;
+	configured_clear(&h->loader.counts);
+	h->loader.counts = known;
+	return suffices;
+}
+
+static bool loader_known(const struct bootloader *loader)
+{
+	return (loader->kind == BOOTLOADER_GRUB || loader->kind == BOOTLOADER_SYSTEMD) && !*loader->counts.unsure;
+}
+
 /* Whether the file that counts is known, and can be told. */
 static void loader_doubt(struct hostplan *h, struct setup_point *point)
 {
 	const struct bootloader *loader = &h->loader;
 
 	if (loader->kind == BOOTLOADER_UNKNOWN)
-		plan_refuse(h->plan, point, "one cannot see which boot loader booted this host, and so not which file counts: 'proxmox-boot-tool status' and 'efibootmgr -v' may tell; then edit /etc/default/grub or " CONFIGURED_KERNEL " by hand");
+		plan_refuse(h->plan, point, "one cannot see which boot loader booted this host, and so not which file counts: 'proxmox-boot-tool status' and 'efibootmgr -v' may tell; then edit /etc/default/grub or " CONFIGURED_KERNEL " by hand, boot, and try again");
 	else if (loader->kind == BOOTLOADER_OTHER)
-		plan_refuse(h->plan, point, "%s booted this host, of which pvebind does not know where its kernel command line comes from: change it there by hand",
+		plan_refuse(h->plan, point, "%s booted this host, of which pvebind does not know where its kernel command line comes from: change it there by hand, boot, and try again",
 			    loader->name);
 	else if (loader->counts.error)
 		plan_refuse(h->plan, point, "%s cannot be read: %s", loader->file, strerror(-loader->counts.error));
 	else if (*loader->counts.unsure)
-		plan_refuse(h->plan, point, "%s: what it comes to is for a shell to tell: edit it by hand, or make it plain assignments", loader->counts.unsure);
+		plan_refuse(h->plan, point, "%s: what it comes to is for a shell to tell: edit it by hand, boot, and try again, or make it plain assignments", loader->counts.unsure);
 	else if (loader->kind == BOOTLOADER_SYSTEMD)
 		kernel_doubt(h, point);
 }
@@ -233,6 +254,8 @@ void bootline_plan(struct hostplan *h)
 	size_t steps = h->plan->steps.n;
 
 	have_tell(h, point);
+	if (!loader_known(&h->loader) && running_suffices(h, point))
+		return;
 	loader_doubt(h, point);
 	if (point->refused || !parameters_find(h, point, &changes) || !changes.n)
 		return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Changes: done, taken back, finished after a crash. */
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -156,14 +157,11 @@ static int record_begin_end(struct pvb_ctx *ctx, struct setup_record *record, st
 
 /* In reverse order. What fails does not keep the rest from being taken back. A record that is not all taken back stays;
  * but what a program did that is not there any more never will be, and is only told. */
-static int record_take_back(struct pvb_ctx *ctx, struct setup_record *record, bool keep_edited, struct pvb_err *err)
+static int record_undo(struct pvb_ctx *ctx, struct setup_record *record, bool keep_edited, struct pvb_err *err)
 {
 	struct pvb_err one;
-	int r, gone;
+	int r = record_begin_end(ctx, record, err), gone;
 
-	/* Who has given up is not to give up giving up. */
-	pvb_ctx_set_cancel_fd(ctx, -1);
-	r = record_begin_end(ctx, record, err);
 	if (r < 0)
 		return r;
 	if (files_take_back(ctx, record, keep_edited, &one) < 0)
@@ -177,6 +175,24 @@ static int record_take_back(struct pvb_ctx *ctx, struct setup_record *record, bo
 		return r;
 	return pvb_err_set(err, -PVB_EATTENTION, "%s any more: the files are as before, but what it made of them stays as it was, unless you see to it",
 			   one.text);
+}
+
+/* Who has given up is not to give up giving up; and a signal must not cut off a program that works on the boot loader. What
+ * came meanwhile is heeded afterwards, as it would have been before. */
+static int record_take_back(struct pvb_ctx *ctx, struct setup_record *record, bool keep_edited, struct pvb_err *err)
+{
+	sigset_t stop, before;
+	int r;
+
+	pvb_ctx_set_cancel_fd(ctx, -1);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGHUP);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigprocmask(SIG_BLOCK, &stop, &before);
+	r = record_undo(ctx, record, keep_edited, err);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return r;
 }
 
 /* ---- doing ---- */

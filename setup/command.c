@@ -21,10 +21,10 @@ int setup_command_look(struct pvb_ctx *ctx, const struct setup_step *step, enum 
 }
 
 /* proxmox-boot-tool leaves out an EFI partition that it cannot mount, and succeeds. Others' warnings ("W: Possible missing
- * firmware", os-prober's) are of every run. */
-static bool line_warns(const char *line, size_t n)
+ * firmware", "No /etc/kernel/proxmox-boot-uuids found, skipping ESP sync.") are of every run. */
+static bool line_warns(const char *line)
 {
-	return !strncmp(line, "WARN:", 5) || memmem(line, n, "skipping", strlen("skipping"));
+	return !strncmp(line, "WARN:", strlen("WARN:"));
 }
 
 static void output_say(struct pvb_ctx *ctx, const char *name, const struct pvb_output *output)
@@ -34,7 +34,7 @@ static void output_say(struct pvb_ctx *ctx, const char *name, const struct pvb_o
 
 		if (output->status)
 			pvb_log(ctx, PVB_NOTICE, "%s: %.*s", name, (int)n, line);
-		else if (line_warns(line, n))
+		else if (line_warns(line))
 			pvb_log(ctx, PVB_WARNING, "%s: %.*s", name, (int)n, line);
 	}
 }

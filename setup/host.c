@@ -78,20 +78,23 @@ bool setup_plan_reboot(const struct setup_plan *plan)
 
 /* ---- what was done ---- */
 
-/* The next name: numbers of four digits keep the order of names that of time. */
+/* The next name: numbers of four digits keep the order of names that of time. That of a backup which an undo has left, as its
+ * file was edited, is not used again: it is all that is left of what was there. */
 static int name_next(struct pvb_ctx *ctx, char name[PVB_NAME_MAX], struct pvb_err *err)
 {
 	_conf_strv_ char **names = NULL;
 	unsigned number = 0, one;
-	int r = setup_record_names(ctx, SETUP_HOST_CHANGE, &names, err);
+	int r = pvb_sysfs_list(ctx, SETUP_DIR_STATE, &names);
 
-	for (size_t i = 0; r == 0 && names[i]; i++)
-		if (sscanf(names[i] + strlen(SETUP_HOST_CHANGE), "%u", &one) == 1 && one > number)
+	if (r < 0)
+		return pvb_err_set(err, r, "cannot list /" SETUP_DIR_STATE ": %s", strerror(-r));
+	for (size_t i = 0; names[i]; i++)
+		if (sscanf(names[i], SETUP_HOST_CHANGE "%u", &one) == 1 && one > number)
 			number = one;
-	if (r == 0 && number >= 9999)
+	if (number >= 9999)
 		return pvb_err_set(err, -E2BIG, "setup has changed this host 9999 times: 'pvebind setup --undo' first");
 	snprintf(name, PVB_NAME_MAX, SETUP_HOST_CHANGE "%04u", number + 1);
-	return r;
+	return 0;
 }
 
 bool setup_plan_changes(const struct setup_plan *plan)
@@ -257,7 +260,7 @@ int setup_host_recover(struct front *front, struct pvb_err *err)
 
 	if (r == 0 && undos.edited)
 		r = pvb_err_set(err, -ESTALE,
-				"an earlier 'pvebind setup' did not come to its end, and files of it were edited since: make them by hand as they are to be, then 'pvebind setup --undo --keep-edited' undoes the rest and leaves those as they are");
+				"an earlier 'pvebind setup' did not come to its end, and files of it were edited since: make them by hand as they were before or after it (shown above) and try again, or undo all that pvebind setup ever did here but for those files: 'pvebind setup --undo --keep-edited'");
 	setup_undos_clear(&undos);
 	return r < 0 ? r : setup_changes_recover(front->ctx, SETUP_HOST_CHANGE, err);
 }

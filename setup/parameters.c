@@ -82,7 +82,7 @@ static void off_find(struct asked *a, const char *name)
 		rest = word_without(word, size, value, "off");
 		if (!rest)
 			a->h->plan->error = -ENOMEM;
-		else if (!*rest)
+		else if (!*rest || parameter_has(a->line, rest, strlen(rest)))
 			change_add(a, WORD_DROP, one, why);
 		else if (!words_add_change(a->changes, one, size, rest, why))
 			changes_refuse(a);

@@ -85,7 +85,8 @@ static void builtin_judge(struct hostplan *h, struct setup_point *point, const s
 	char addr[PVB_ADDR_MAX];
 
 	pvb_addr_format(&fn->addr, addr);
-	if (fn->addr.fn)
+	/* One that stays reserved while others are given back was judged when it was. */
+	if (fn->addr.fn || !h->wish->reserve)
 		plan_hint(h->plan, SETUP_HINT_WARNING, "", "%s stays with its driver, %s, which is built into the kernel %s, until a VM starts", addr, driver,
 			  release);
 	else

@@ -59,6 +59,11 @@ static void what_a_shell_alone_can_tell(void **state)
 	UNSURE(1, "$(cat /x)\n" LINE "\"quiet\"\n");
 	UNSURE(2, "MORE=`cat /x`\n" LINE "\"quiet $MORE\"\n");
 	UNSURE(2, "if [ -e /x ]; then MORE=x; fi\n" LINE "\"quiet $MORE\"\n");
+	UNSURE(2, "[ -e /x ] &&\n" LINE "\"quiet\"\n");
+	UNSURE(4, "[ -e /x ] || # or\n\n\n  " LINE "\"quiet\"\n");
+	UNSURE(2, "true &&\\\n" LINE "\"quiet\"\n");
+	UNSURE(1, ": \"${GRUB_CMDLINE_LINUX_DEFAULT:=quiet console=ttyS0}\"\n");
+	UNSURE(1, ": ${GRUB_CMDLINE_LINUX=quiet}\n");
 }
 
 /* Debian 12's and 13's own line; commands in shells of their own, and words that only look like those. */
@@ -70,6 +75,9 @@ static void what_sets_nothing_here(void **state)
 	assert_string_equal(read_as("GRUB_DISTRIBUTOR=$( . /etc/os-release && echo \"${NAME} )\" )\n" LINE "\"quiet\"\n"), "quiet");
 	assert_string_equal(read_as("GRUB_DISTRIBUTOR=\"`. /etc/os-release; echo $NAME`\"\n" LINE "\"quiet\"\n"), "quiet");
 	assert_string_equal(read_as("# . /x\necho . source eval\nGRUB_TITLE='eval <<END'\nexport " LINE "\"quiet\"\n"), "quiet");
+	assert_string_equal(read_as("GRUB_TIMEOUT=5 \\\n" LINE "\"quiet\"\n"), "quiet");
+	assert_string_equal(read_as("[ -e /x ] && GRUB_TIMEOUT=1\n" LINE "\"quiet\"\n"), "quiet");
+	assert_string_equal(read_as(": ${GRUB_TIMEOUT:=5}\n" LINE "\"quiet\"\n"), "quiet");
 	assert_string_equal(read_as("if [ -e /x ]; then\nGRUB_TIMEOUT=1\nfi\nMORE=splash\n" LINE "\"quiet ${MORE}\" # . /x\n"), "quiet splash");
 }
 

@@ -233,6 +233,29 @@ static void in_doubt_nothing_is_done(void **state)
 	refuses("", "the kernel's EFI stub booted this host, of which pvebind does not know");
 }
 
+/* Where the file cannot be told, the running kernel's own command line can, and does not keep the rest from being done. */
+static void what_the_running_kernel_has_is_enough(void **state)
+{
+	(void)state;
+	m = machine_begin("amd-desktop");
+	shell("rm %s/sys/firmware/efi/efivars/Loader*", m->t->path);
+	ft_remove(m->t, "etc/kernel/proxmox-boot-uuids");
+	for (size_t i = 0; i < 2; i++) {
+		ft_write(m->t, "proc/cmdline", i ? "root=/dev/sda2 quiet iommu=pt\n" : "initrd=\\EFI\\x root=/dev/sda2 quiet iommu=pt\n");
+		runs(m, "--apply --yes", 0);
+		assert_true(ft_exists(m->t, MODULES));
+		runs(m, "--undo", 0);
+		ft_write(m->t, "proc/cmdline", i ? "root=/dev/sda2 quiet\n" : "initrd=\\EFI\\x root=/dev/sda2 quiet\n");
+		refuses("", "by hand, boot, and try again");
+	}
+	ft_write(m->t, "proc/cmdline", "BOOT_IMAGE=/vmlinuz-6.14.11-4-pve root=/dev/sda2 quiet\n");
+	ft_write(m->t, GRUB, ". /etc/mine\n" GRUB_LINE "\"quiet\"\n");
+	refuses("", "/etc/default/grub:1: what it comes to is for a shell to tell: edit it by hand, boot, and try again");
+	ft_write(m->t, "proc/cmdline", "BOOT_IMAGE=/vmlinuz-6.14.11-4-pve root=/dev/sda2 quiet iommu=pt\n");
+	runs(m, "--apply --yes", 0);
+	assert_string_equal(ft_read(m->t, GRUB), ". /etc/mine\n" GRUB_LINE "\"quiet\"");
+}
+
 static void lines_that_cannot_be_parsed(void **state)
 {
 	static const char *const lines[][2] = {
@@ -395,7 +418,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(grub_on_lvm), TEST(quotes_and_comments_stay), TEST(only_what_lacks), TEST(a_kernel_with_the_default),
-		TEST(grub_with_drop_ins), TEST(systemd_boot_on_zfs), TEST(both_present), TEST(in_doubt_nothing_is_done),
+		TEST(grub_with_drop_ins), TEST(systemd_boot_on_zfs), TEST(both_present), TEST(in_doubt_nothing_is_done), TEST(what_the_running_kernel_has_is_enough),
 		TEST(lines_that_cannot_be_parsed), TEST(a_mess_is_kept_as_it_is), TEST(doubled_and_left_over),
 		TEST(order_of_options_stays), TEST(modules_as_people_have_them), TEST(an_initramfs_that_is_older), TEST(what_may_not_be_written),
 	};

@@ -119,6 +119,40 @@ static void given_up(void **state)
 	free(before);
 }
 
+/* An undo, and the taking back of what died, are not to be given up half-way either. */
+static void an_undo_is_not_given_up(void **state)
+{
+	static const char *const ways[] = { "--undo", "--apply --yes --programs --reserve 01:00" };
+	char *before = world(m, NOTHING);
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		flag("kill-update-grub", i == 1);
+		runs(m, "--apply --yes " ALL, i ? 128 + SIGKILL : 0);
+		flag("signal-update-grub", true);
+		ft_remove(m->t, "run/ended");
+		runs(m, ways[i], 128 + SIGINT);
+		assert_string_equal(ft_read(m->t, "run/ended"), "update-initramfs\nupdate-grub");
+		same(m, before, NOTHING, ways[i]);
+	}
+	free(before);
+}
+
+/* What an undo has left, as the file was edited, is the only copy of what was there. */
+static void a_backup_that_is_left_stays(void **state)
+{
+	(void)state;
+	runs(m, "--apply --yes --programs", 0);
+	replace(m, GRUB, "quiet ", "quiet mine=1 ");
+	runs(m, "--undo --keep-edited", 0);
+	has("what /etc/default/grub was before is in /var/lib/pvebind/setup-0001.etc-default-grub.before");
+	replace(m, GRUB, "iommu=pt", "x=1");
+	runs(m, "--apply --yes --programs", 0);
+	assert_true(ft_exists(m->t, RECORDS "/setup-0002.json"));
+	runs(m, "--undo", 0);
+	file_has(RECORDS "/setup-0001.etc-default-grub.before", "quiet amd_iommu=on\"");
+}
+
 /* An undo whose program fails puts the files back, runs the others, and is to be tried again. */
 static void an_undo_whose_command_fails(void **state)
 {
@@ -162,8 +196,10 @@ static void edited_after_a_crash(void **state)
 	runs(m, "--apply --yes " ALL, 128 + SIGKILL);
 	replace(m, GRUB, "quiet iommu=pt", "quiet iommu=pt mine=1");
 	edited = world(m, NOTHING);
+	runs(m, "--programs", 0);
+	has("and files of it were edited since: the next --apply shows them, and refuses");
 	runs(m, "--apply --yes " ALL, 1);
-	has("an earlier 'pvebind setup' did not come to its end, and files of it were edited since: make them by hand as they are to be, then 'pvebind setup --undo --keep-edited'");
+	has("an earlier 'pvebind setup' did not come to its end, and files of it were edited since: make them by hand as they were before or after it (shown above) and try again, or undo all that pvebind setup ever did here but for those files: 'pvebind setup --undo --keep-edited'");
 	has("-GRUB_CMDLINE_LINUX_DEFAULT=\"quiet amd_iommu=on\"\n+GRUB_CMDLINE_LINUX_DEFAULT=\"quiet iommu=pt\"");
 	has("-GRUB_CMDLINE_LINUX_DEFAULT=\"quiet iommu=pt\"\n+GRUB_CMDLINE_LINUX_DEFAULT=\"quiet iommu=pt mine=1\"");
 	same(m, edited, NOTHING, "apply");
@@ -366,7 +402,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(commands_run_and_are_recorded), TEST(a_command_that_fails_undoes_all), TEST(a_command_that_is_not_there),
-		TEST(given_up), TEST(an_undo_whose_command_fails), TEST(an_undo_whose_command_is_gone), TEST(edited_after_a_crash),
+		TEST(given_up), TEST(an_undo_is_not_given_up), TEST(a_backup_that_is_left_stays), TEST(an_undo_whose_command_fails), TEST(an_undo_whose_command_is_gone), TEST(edited_after_a_crash),
 		TEST(no_room), TEST(no_room_for_an_undo),
 		TEST(commands_run_once_for_all), TEST(a_change_of_commands_alone),
 		TEST(killed_while_doing), TEST(killed_while_undoing),

@@ -144,13 +144,27 @@ static void built_into_another_kernel(void **state)
 	}
 }
 
+/* One is given back, whatever came to be built in beside another that stays. */
+static void given_back_beside_one_that_stays(void **state)
+{
+	(void)state;
+	m = machine_begin("intel-desktop");
+	runs(m, "--apply --yes --reserve 01:00", 0);
+	runs(m, "--apply --yes --reserve 00:1f.3", 0);
+	shell("cd %s/lib/modules && mkdir 6.9.1-1-pve && touch 6.9.1-1-pve/modules.dep && echo kernel/drivers/gpu/drm/nouveau/nouveau.ko >6.9.1-1-pve/modules.builtin",
+	      m->t->path);
+	runs(m, "--apply --yes --unreserve 00:1f.3", 0);
+	has("0000:01:00.0 stays with its driver, nouveau, which is built into the kernel 6.9.1-1-pve, until a VM starts");
+	file_has(RESERVED, "options vfio-pci ids=10de:21c4,10de:1aeb,10de:1aec,10de:1aed\n");
+}
+
 #define TEST(test) cmocka_unit_test_teardown(test, teardown)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(behind_a_bridge), TEST(on_a_root_bus), TEST(without_groups), TEST(one_that_has_virtual_functions),
-		TEST(built_into_another_kernel),
+		TEST(built_into_another_kernel), TEST(given_back_beside_one_that_stays),
 	};
 
 	(void)argc;

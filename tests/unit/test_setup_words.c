@@ -66,6 +66,7 @@ static void off_among_other_options(void **state)
 	becomes("", " iommu=off,soft  x=off", " iommu=soft  x=off iommu=pt");
 	becomes("", "iommu=pt intel_iommu=off,sm_on intel-iommu=off", "iommu=pt intel_iommu=sm_on");
 	becomes("", "iommu=pt intel_iommu=on,off", "iommu=pt intel_iommu=on");
+	becomes("", "iommu=pt intel_iommu=on intel_iommu=on,off", "iommu=pt intel_iommu=on");
 	line_set("iommu=off,soft", "");
 	runs(m, "", 0);
 	has("make iommu=off,soft iommu=soft; add iommu=pt");
