@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How long pvebind check takes on a host of FUNCTIONS (1024) more than tests/machines' intel-desktop has. Prints the
- * median of 9 runs; the exit status is 1 when it takes more than LIMIT_MS (200) of user time. By `make bench`.
+ * medians of 9 runs. By `make bench`: a benchmark fails only when it cannot measure.
  *
- *	check [FUNCTIONS [LIMIT_MS]]
+ *	check [FUNCTIONS]
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -70,7 +70,7 @@ static double median(double *list)
 	return list[RUNS / 2];
 }
 
-static double measure(const struct machine *m, const char *vmid, const char *what)
+static void measure(const struct machine *m, const char *vmid, const char *what)
 {
 	double user[RUNS], system[RUNS], wall[RUNS];
 
@@ -82,7 +82,6 @@ static double measure(const struct machine *m, const char *vmid, const char *wha
 		wall[i] = t.wall;
 	}
 	printf("%-12s user %6.1f ms   system %6.1f ms   wall %6.1f ms\n", what, median(user), median(system), median(wall));
-	return median(user);
 }
 
 /* Root ports, each with seven functions of a NIC and a group of its own, in a PCI domain of their own. */
@@ -116,7 +115,6 @@ static int functions_add(struct machine *m, unsigned n)
 int main(int argc, char **argv)
 {
 	unsigned functions = argc > 1 ? (unsigned)atoi(argv[1]) : 1024;
-	double limit = argc > 2 ? atof(argv[2]) : 200, one, all;
 	struct machine *m = machine_new("intel-desktop");
 
 	if (*m->error || functions_add(m, functions) < 0) {
@@ -125,9 +123,9 @@ int main(int argc, char **argv)
 	}
 	machine_finish(m);
 	printf("check, %u functions, median of %d\n", functions, RUNS);
-	one = measure(m, "100", "of a VM");
+	measure(m, "100", "of a VM");
 	/* "--" is no operand: about the host alone. */
-	all = measure(m, "--", "of the host");
+	measure(m, "--", "of the host");
 	machine_free(m, false);
-	return one > limit || all > limit;
+	return 0;
 }
