@@ -140,7 +140,7 @@ $(FUZZERS): %: %.o $(STATIC)
 
 BENCH_PARTS = $(addprefix $(BUILD)/tests/bench-,check list tree scan) $(addprefix $(BUILD)/tests/bench/,three race idlers)
 BENCH_ROUNDS ?= 15
-bench: ## how fast it is, beside others: figures, build/bench.json and doc/bench.svg (half an hour; BENCH_ROUNDS=15, BENCH=list for a part)
+bench: ## how fast it is, beside others: figures, build/bench.json and doc/bench.svg (some 6 minutes; BENCH_ROUNDS=15, BENCH=list for a part)
 	@tests/deps build vm bench
 	+@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCH_PARTS)
 	PVEBIND=$(BUILD)/pvebind $(BUILD)/tests/bench-check
