@@ -61,7 +61,9 @@ static const struct configured_word *word_doubled(const struct configured *words
 {
 	const struct configured_word *first = configured_find(words, text, strlen(text));
 
-	for (const struct configured_word *word = first; word && ++word < words->words + words->n;)
+	if (!first)
+		return NULL;
+	for (const struct configured_word *word = first + 1; word < words->words + words->n; word++)
 		if (!strcmp(word->text, text))
 			return first;
 	return NULL;
