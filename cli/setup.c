@@ -166,13 +166,16 @@ static enum front_status undo_run(struct cli *cli)
 static int unfinished_end(struct cli *cli, struct pvb_err *err)
 {
 	struct setup_undos undos;
-	int r = setup_host_look_back(&cli->front, true, &undos, err);
+	struct pvb_err ignored;
+	int r = setup_host_recover(&cli->front, err);
 
-	if (r == 0 && undos.edited)
+	if (r != -ESTALE)
+		return r;
+	if (setup_host_look_back(&cli->front, true, &undos, &ignored) == 0)
 		setup_show_undo(&undos);
 	fflush(stdout);
 	setup_undos_clear(&undos);
-	return r < 0 ? r : setup_host_recover(&cli->front, err);
+	return r;
 }
 
 /* A look changes nothing; an undo takes back whatever was begun, too. */

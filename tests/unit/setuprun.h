@@ -204,4 +204,27 @@ static inline void programs_put(struct machine *m)
 	assert_int_equal(ran.status, 0);
 }
 
+/* The one of the test that runs; below what takes any. */
+static struct machine *m;
+
+static inline int teardown(void **state)
+{
+	(void)state;
+	machine_free(m, false);
+	m = NULL;
+	return 0;
+}
+
+/* With these words it does nothing, and says why. */
+static inline void apply_refuses(const char *args, const char *text)
+{
+	char *before = world(m, NOTHING), apply[128];
+
+	snprintf(apply, sizeof(apply), "--apply --yes %s", args);
+	runs(m, apply, 1);
+	has(text);
+	same(m, before, NOTHING, "refused");
+	free(before);
+}
+
 #endif

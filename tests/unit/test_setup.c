@@ -2,16 +2,6 @@
 /* pvebind setup on the hosts that people have: planned, done, done again, undone to the byte. */
 #include "setuprun.h"
 
-static struct machine *m;
-
-static int teardown(void **state)
-{
-	(void)state;
-	machine_free(m, false);
-	m = NULL;
-	return 0;
-}
-
 #define VFIO "vfio\nvfio_iommu_type1\nvfio_pci"
 
 /* Its bytes, to the last newline. */

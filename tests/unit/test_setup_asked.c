@@ -2,16 +2,6 @@
 /* pvebind setup: what it is asked for, what it asks, and what was edited between that and the undo. */
 #include "setuprun.h"
 
-static struct machine *m;
-
-static int teardown(void **state)
-{
-	(void)state;
-	machine_free(m, false);
-	m = NULL;
-	return 0;
-}
-
 /* ---- asked for ------------------------------------------------------------------------------ */
 
 static void options_that_go_together(void **state)

@@ -2,16 +2,6 @@
 /* pvebind setup where proxmox-boot-tool keeps the EFI partitions: which commands run, and those that would reach none. */
 #include "setuprun.h"
 
-static struct machine *m;
-
-static int teardown(void **state)
-{
-	(void)state;
-	machine_free(m, false);
-	m = NULL;
-	return 0;
-}
-
 /* What an apply runs, in this order. */
 static void calls(const char *args, const char *expected)
 {

@@ -4,8 +4,6 @@
 
 #define ALL "--programs --clean --reserve 01:00"
 
-static struct machine *m;
-
 static int setup(void **state)
 {
 	(void)state;
@@ -13,14 +11,6 @@ static int setup(void **state)
 	replace(m, GRUB, "quiet intel_iommu=on iommu=pt", "quiet amd_iommu=on");
 	ft_write(m->t, "etc/modules", "vfio_virqfd\nvfio\n");
 	programs_put(m);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	machine_free(m, false);
-	m = NULL;
 	return 0;
 }
 
@@ -88,6 +78,28 @@ static void a_command_that_fails_undoes_all(void **state)
 	has("update-initramfs -u -k all failed: no ids please");
 	same(m, before, NOTHING, "failed and undone");
 	free(before);
+}
+
+/* Root's programs find their helpers, whatever the caller's PATH is (plain su's has no sbin). */
+static void a_path_of_our_own(void **state)
+{
+	(void)state;
+	shell("PATH=/nowhere; %s --root %s setup --apply --yes " ALL " 2>&1 </dev/null", binary(), m->t->path);
+	assert_int_equal(ran.status, 0);
+	file_has("boot/grub/grub.cfg", "quiet iommu=pt");
+}
+
+/* Edited while it was being changed, and then a command fails: neither overwritten nor forgotten. */
+static void edited_before_it_is_undone(void **state)
+{
+	(void)state;
+	ft_write(m->t, "usr/sbin/update-grub", "#!/bin/sh\necho mine=1 >>${0%/usr/sbin/*}/" GRUB "\necho no space left\nexit 1\n");
+	runs(m, "--apply --yes " ALL, 4);
+	has("error: update-grub failed: no space left");
+	has("it could not be undone: cannot put back /etc/default/grub, as it was changed since (it was edited); mend that, and run the same command again");
+	file_has(GRUB, "mine=1");
+	assert_true(ft_exists(m->t, RECORDS "/setup-0001.json"));
+	assert_false(ft_exists(m->t, RESERVED));
 }
 
 static void a_command_that_is_not_there(void **state)
@@ -401,7 +413,8 @@ static void killed_while_undoing(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(commands_run_and_are_recorded), TEST(a_command_that_fails_undoes_all), TEST(a_command_that_is_not_there),
+		TEST(commands_run_and_are_recorded), TEST(a_command_that_fails_undoes_all), TEST(a_path_of_our_own), TEST(edited_before_it_is_undone),
+		TEST(a_command_that_is_not_there),
 		TEST(given_up), TEST(an_undo_is_not_given_up), TEST(a_backup_that_is_left_stays), TEST(an_undo_whose_command_fails), TEST(an_undo_whose_command_is_gone), TEST(edited_after_a_crash),
 		TEST(no_room), TEST(no_room_for_an_undo),
 		TEST(commands_run_once_for_all), TEST(a_change_of_commands_alone),

@@ -2,27 +2,6 @@
 /* pvebind setup --reserve and --unreserve, the last resort, and what it shows and leaves alone. */
 #include "setuprun.h"
 
-static struct machine *m;
-
-static int teardown(void **state)
-{
-	(void)state;
-	machine_free(m, false);
-	m = NULL;
-	return 0;
-}
-
-static void refuses(const char *args, const char *text)
-{
-	char *before = world(m, NOTHING), apply[128];
-
-	snprintf(apply, sizeof(apply), "--apply --yes %s", args);
-	runs(m, apply, 1);
-	has(text);
-	same(m, before, NOTHING, "refused");
-	free(before);
-}
-
 /* What the file says but for its comments. */
 static void reserved(const char *expected)
 {
@@ -118,8 +97,8 @@ static void one_of_two_identical_cards(void **state)
 {
 	(void)state;
 	m = machine_begin_with("intel-desktop", "pci 0000:05:00.0 10de:21c4 class=030000 group=30 sub=1043:877f bar0=16M driver=nouveau\n");
-	refuses("--reserve 01:00", "0000:01:00.0 cannot be reserved by its id 10de:21c4, as 0000:05:00.0, which the host keeps, has the same: pvebind lends it by its address when a VM starts");
-	refuses("--reserve 10de:21c4", "10de:21c4 is the id of several devices");
+	apply_refuses("--reserve 01:00", "0000:01:00.0 cannot be reserved by its id 10de:21c4, as 0000:05:00.0, which the host keeps, has the same: pvebind lends it by its address when a VM starts");
+	apply_refuses("--reserve 10de:21c4", "10de:21c4 is the id of several devices");
 	runs(m, "--reserve 01:00 05:00", 0);
 	has("+options vfio-pci ids=10de:21c4,10de:1aeb,10de:1aec,10de:1aed\n");
 }
@@ -140,12 +119,12 @@ static void what_the_host_lives_on(void **state)
 {
 	(void)state;
 	m = machine_begin("intel-desktop");
-	refuses("--reserve 00:17.0", "0000:00:17.0 cannot be reserved, the host lives on it: ");
-	refuses("--reserve 03:00", "0000:03:00.0 cannot be reserved, the host lives on it: ");
-	refuses("--reserve 01:00 00:17", "the host lives on it");
-	refuses("--reserve 1f:00", "there is no device 1f:00 here (pvebind list shows all)");
-	refuses("--reserve 1234:5678", "there is no device 1234:5678 here");
-	refuses("--reserve", "which device? Write its address or id behind --reserve");
+	apply_refuses("--reserve 00:17.0", "0000:00:17.0 cannot be reserved, the host lives on it: ");
+	apply_refuses("--reserve 03:00", "0000:03:00.0 cannot be reserved, the host lives on it: ");
+	apply_refuses("--reserve 01:00 00:17", "the host lives on it");
+	apply_refuses("--reserve 1f:00", "there is no device 1f:00 here (pvebind list shows all)");
+	apply_refuses("--reserve 1234:5678", "there is no device 1234:5678 here");
+	apply_refuses("--reserve", "which device? Write its address or id behind --reserve");
 }
 
 static void the_last_screen(void **state)
@@ -155,7 +134,7 @@ static void the_last_screen(void **state)
 	ft_remove(m->t, "proc/net/tcp");
 	ft_remove(m->t, "proc/net/tcp6");
 	ft_remove(m->t, "proc/consoles");
-	refuses("--reserve 01:00", "0000:01:00.0 cannot be reserved: it is the host's only screen, and nothing listens for ssh or the web interface");
+	apply_refuses("--reserve 01:00", "0000:01:00.0 cannot be reserved: it is the host's only screen, and nothing listens for ssh or the web interface");
 }
 
 static void a_driver_that_is_built_in(void **state)
@@ -163,7 +142,7 @@ static void a_driver_that_is_built_in(void **state)
 	(void)state;
 	m = machine_begin("intel-desktop");
 	shell("cd %s/lib/modules/6.8.12-4-pve && echo kernel/drivers/gpu/drm/nouveau/nouveau.ko >>modules.builtin", m->t->path);
-	refuses("--reserve 01:00", "0000:01:00.0 cannot be reserved: its driver, nouveau, is built into the kernel 6.8.12-4-pve, and takes it before vfio-pci can");
+	apply_refuses("--reserve 01:00", "0000:01:00.0 cannot be reserved: its driver, nouveau, is built into the kernel 6.8.12-4-pve, and takes it before vfio-pci can");
 	ft_remove(m->t, "lib/modules/6.8.12-4-pve/modules.builtin");
 	shell("cd %s/lib/modules/6.8.12-4-pve && echo kernel/drivers/usb/host/xhci-pci.ko >>modules.builtin", m->t->path);
 	runs(m, "--reserve 01:00", 0);
@@ -178,7 +157,7 @@ static void vfio_that_is_built_in(void **state)
 	m = machine_begin("intel-desktop");
 	runs(m, "--apply --yes --reserve 01:00 00:16.0", 0);
 	shell("cd %s/lib/modules/6.8.12-4-pve && echo kernel/drivers/vfio/pci/vfio-pci.ko >>modules.builtin", m->t->path);
-	refuses("--reserve 00:14.0", "vfio-pci is built into the kernel 6.8.12-4-pve, and takes ids from the kernel command line alone: put vfio-pci.ids= there by hand");
+	apply_refuses("--reserve 00:14.0", "vfio-pci is built into the kernel 6.8.12-4-pve, and takes ids from the kernel command line alone: put vfio-pci.ids= there by hand");
 	/* To give back goes all the same. */
 	runs(m, "--apply --yes --unreserve 00:16.0", 0);
 	reserved(CARD "\n" CARD_SOFTDEPS NVIDIA);
@@ -190,7 +169,7 @@ static void a_virtual_function(void **state)
 {
 	(void)state;
 	m = machine_begin("sriov-nic");
-	refuses("--reserve 86:00.1", "is a virtual function, which is there only after the boot");
+	apply_refuses("--reserve 86:00.1", "is a virtual function, which is there only after the boot");
 }
 
 static void other_lists_of_ids(void **state)
@@ -198,10 +177,10 @@ static void other_lists_of_ids(void **state)
 	(void)state;
 	m = machine_begin("intel-desktop");
 	ft_write(m->t, "etc/modprobe.d/vfio.conf", "# mine\noptions vfio-pci disable_idle_d3=1 ids=8086:1572\n");
-	refuses("--reserve 01:00", "/etc/modprobe.d/vfio.conf:2 has ids for vfio-pci already, and the kernel keeps only one list of them");
+	apply_refuses("--reserve 01:00", "/etc/modprobe.d/vfio.conf:2 has ids for vfio-pci already, and the kernel keeps only one list of them");
 	ft_remove(m->t, "etc/modprobe.d/vfio.conf");
 	replace(m, GRUB, "quiet", "quiet vfio-pci.ids=8086:1572");
-	refuses("--reserve 01:00", "/etc/default/grub:7 has vfio-pci.ids=");
+	apply_refuses("--reserve 01:00", "/etc/default/grub:7 has vfio-pci.ids=");
 }
 
 static void a_file_of_ours_that_is_not(void **state)
@@ -209,11 +188,11 @@ static void a_file_of_ours_that_is_not(void **state)
 	(void)state;
 	m = machine_begin("intel-desktop");
 	ft_write(m->t, RESERVED, "options vfio-pci ids=10de:21c4\n");
-	refuses("--reserve 01:00", "/etc/modprobe.d/pvebind.conf is there, and pvebind did not write it so: move it away, and try again");
+	apply_refuses("--reserve 01:00", "/etc/modprobe.d/pvebind.conf is there, and pvebind did not write it so: move it away, and try again");
 	ft_remove(m->t, RESERVED);
 	runs(m, "--apply --yes --reserve 01:00", 0);
 	replace(m, RESERVED, "blacklist nouveau\n", "");
-	refuses("--unreserve", "pvebind did not write it so");
+	apply_refuses("--unreserve", "pvebind did not write it so");
 	runs(m, "--undo", 1);
 	has("/etc/modprobe.d/pvebind.conf was edited since");
 }
@@ -249,10 +228,10 @@ static void the_last_resort_only_where_it_may_help(void **state)
 {
 	(void)state;
 	m = machine_begin("intel-desktop");
-	refuses("--rescue-framebuffer", "--rescue-framebuffer would not help: the host's console does not sit on that card");
-	refuses("--rescue-framebuffer 03:00", "no VM names one: name the card behind it");
+	apply_refuses("--rescue-framebuffer", "--rescue-framebuffer would not help: the host's console does not sit on that card");
+	apply_refuses("--rescue-framebuffer 03:00", "no VM names one: name the card behind it");
 	ft_remove(m->t, "etc/pve/nodes/pve1/qemu-server/100.conf");
-	refuses("--rescue-framebuffer", "is for a graphics card that a VM gets, and no VM names one");
+	apply_refuses("--rescue-framebuffer", "is for a graphics card that a VM gets, and no VM names one");
 	runs(m, "--rescue-framebuffer 00:02.0", 0);
 	has("+" GRUB_LINE);
 }

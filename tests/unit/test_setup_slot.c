@@ -2,27 +2,6 @@
 /* pvebind setup --reserve: which functions belong together, and what else cannot be reserved. */
 #include "setuprun.h"
 
-static struct machine *m;
-
-static int teardown(void **state)
-{
-	(void)state;
-	machine_free(m, false);
-	m = NULL;
-	return 0;
-}
-
-static void refuses(const char *args, const char *text)
-{
-	char *before = world(m, NOTHING), apply[128];
-
-	snprintf(apply, sizeof(apply), "--apply --yes %s", args);
-	runs(m, apply, 1);
-	has(text);
-	same(m, before, NOTHING, "refused");
-	free(before);
-}
-
 /* Which ids it would write. */
 static void reserves(const char *args, const char *ids)
 {
@@ -109,13 +88,13 @@ static void one_that_has_virtual_functions(void **state)
 {
 	(void)state;
 	m = machine_begin("sriov-nic");
-	refuses("--reserve 86:00.0", "0000:86:00.0 cannot be reserved: it has 4 virtual functions, which would be gone with it: let VMs have those (pvebind lends one when a VM starts), or first give them up for good: echo 0 > /sys/bus/pci/devices/0000:86:00.0/sriov_numvfs, and whatever makes them at boot");
-	refuses("--reserve 15b3:1017", "0000:86:00.0 cannot be reserved: it has 4 virtual functions");
-	refuses("--reserve 86:00", "0000:86:00.0 cannot be reserved: it has 4 virtual functions");
-	refuses("--reserve 86:00.1", "0000:86:00.1 is a virtual function");
+	apply_refuses("--reserve 86:00.0", "0000:86:00.0 cannot be reserved: it has 4 virtual functions, which would be gone with it: let VMs have those (pvebind lends one when a VM starts), or first give them up for good: echo 0 > /sys/bus/pci/devices/0000:86:00.0/sriov_numvfs, and whatever makes them at boot");
+	apply_refuses("--reserve 15b3:1017", "0000:86:00.0 cannot be reserved: it has 4 virtual functions");
+	apply_refuses("--reserve 86:00", "0000:86:00.0 cannot be reserved: it has 4 virtual functions");
+	apply_refuses("--reserve 86:00.1", "0000:86:00.1 is a virtual function");
 	/* While the kernel makes them. */
 	shell("rm %s/sys/bus/pci/devices/0000:86:00.0/virtfn*", m->t->path);
-	refuses("--reserve 86:00.0", "0000:86:00.0 cannot be reserved: it has 4 virtual functions");
+	apply_refuses("--reserve 86:00.0", "0000:86:00.0 cannot be reserved: it has 4 virtual functions");
 }
 
 /* ---- what is built in ---------------------------------------------------------------------------- */
@@ -134,10 +113,10 @@ static void built_into_another_kernel(void **state)
 		      m->t->path, releases[i], releases[i], releases[i]);
 		snprintf(text, sizeof(text), "0000:01:00.0 cannot be reserved: its driver, nouveau, is built into the kernel %s, and takes it before vfio-pci can",
 			 releases[i]);
-		refuses("--reserve 01:00", text);
+		apply_refuses("--reserve 01:00", text);
 		shell("echo kernel/drivers/vfio/pci/vfio-pci.ko >%s/lib/modules/%s/modules.builtin", m->t->path, releases[i]);
 		snprintf(text, sizeof(text), "vfio-pci is built into the kernel %s, and takes ids from the kernel command line alone", releases[i]);
-		refuses("--reserve 01:00", text);
+		apply_refuses("--reserve 01:00", text);
 		/* What a removed kernel has left behind. */
 		shell("rm %s/lib/modules/%s/modules.dep", m->t->path, releases[i]);
 		reserves("--reserve 01:00", "10de:21c4,10de:1aeb,10de:1aec,10de:1aed");

@@ -2,16 +2,6 @@
 /* pvebind setup: which words of the kernel command line change, and which it leaves alone. */
 #include "setuprun.h"
 
-static struct machine *m;
-
-static int teardown(void **state)
-{
-	(void)state;
-	machine_free(m, false);
-	m = NULL;
-	return 0;
-}
-
 /* One that needs nothing but what its command line lacks. */
 static void host_begin(const char *name)
 {
@@ -42,17 +32,6 @@ static void becomes(const char *args, const char *before, const char *after)
 	has("nothing to do");
 }
 
-static void refuses(const char *args, const char *text)
-{
-	char *before = world(m, NOTHING), apply[128];
-
-	snprintf(apply, sizeof(apply), "--apply --yes %s", args);
-	runs(m, apply, 1);
-	has(text);
-	same(m, before, NOTHING, "refused");
-	free(before);
-}
-
 /* ---- what switches the IOMMU off -------------------------------------------------------- */
 
 static void off_among_other_options(void **state)
@@ -72,7 +51,7 @@ static void off_among_other_options(void **state)
 	has("make iommu=off,soft iommu=soft; add iommu=pt");
 	has("iommu=off,soft: it switches the IOMMU off");
 	line_set("quiet", "iommu=off,soft");
-	refuses("", "/etc/default/grub:2: iommu=off,soft stands where pvebind changes nothing: take it out by hand");
+	apply_refuses("", "/etc/default/grub:2: iommu=off,soft stands where pvebind changes nothing: take it out by hand");
 }
 
 static void off_among_options_of_amd(void **state)
@@ -92,7 +71,7 @@ static void what_cannot_go(void **state)
 	line_set("iommu=pt", "iommu=pt");
 	runs(m, "", 0);
 	has("/etc/default/grub:2: iommu=pt: it stands there twice");
-	refuses("--clean", "/etc/default/grub:2: iommu=pt stands where pvebind changes nothing: take it out by hand");
+	apply_refuses("--clean", "/etc/default/grub:2: iommu=pt stands where pvebind changes nothing: take it out by hand");
 }
 
 /* ---- what somebody has chosen ------------------------------------------------------------ */
