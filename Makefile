@@ -35,7 +35,7 @@ TREE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell ls tests/unit/*.c | grep -v /tes
 TESTS := $(TEST_OBJ:$(BUILD)/tests/unit/%.o=$(BUILD)/tests/%)
 STATIC = $(BUILD)/libconf.a $(BUILD)/libpvebind.a
 
-all: $(BUILD)/pvebind-hook $(BUILD)/pvebind-guard $(BUILD)/pvebind $(BUILD)/libpvebind.so ## build hook, guard, command and libraries into build/
+all: $(BUILD)/pvebind-hook $(BUILD)/pvebind-hook-kmod $(BUILD)/pvebind-guard $(BUILD)/pvebind $(BUILD)/libpvebind.so ## build hook, guard, command and libraries into build/
 
 # --- building ---------------------------------------------------------------
 
@@ -70,8 +70,17 @@ $(BUILD)/libpvebind.so: $(LIB_OBJ) libbind/libpvebind.map
 	$(call say,ld) $(LINK) -shared -Wl,-soname,libpvebind.so.$(SOVERSION) -Wl,--version-script,libbind/libpvebind.map -Wl,-z,defs \
 		-o $@ $(LIB_OBJ) $(LIBS)
 
-$(BUILD)/pvebind-hook: $(HOOK_OBJ) $(STATIC)
+# Linked statically, as it is called at each start of a VM and to link it anew takes longer than all it does; but for libkmod,
+# which there is only as a shared library: pvebind-hook-kmod has it (hook/handover.c). Sanitizers cannot be linked so.
+$(BUILD)/pvebind-hook: $(HOOK_OBJ) $(BUILD)/libbind/nokmod.o $(STATIC)
+	$(call say,ld) $(LINK) $(if $(findstring -fsanitize,$(CFLAGS)),,-static-pie) -o $@ $^ $(INIH)
+
+$(BUILD)/pvebind-hook-kmod: $(HOOK_OBJ) $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^ $(INIH) $(LIBS)
+
+$(BUILD)/libbind/nokmod.o: libbind/kmodload.c Makefile
+	@mkdir -p $(@D)
+	$(call say,cc) $(CC) $(ALL_CFLAGS) -DPVB_STATIC -c -o $@ $<
 
 # It sleeps beside every VM that runs, so it has no library but libc: 100 KiB of memory instead of 2 MiB.
 $(BUILD)/pvebind-guard: $(GUARD_OBJ) $(STATIC)
@@ -82,7 +91,16 @@ $(BUILD)/pvebind: $(CLI_OBJ) $(BUILD)/libsetup.a $(BUILD)/libcheck.a $(STATIC)
 
 # --- testing ----------------------------------------------------------------
 
-tests: $(TESTS) $(BUILD)/tests/fakekernel.so $(BUILD)/tests/tracer $(BUILD)/tests/lend
+# The hook, and what belongs beside it, as the unit tests run it. The made-up kernel is preloaded, which a program that is linked statically does not notice.
+PROGRAMS = $(addprefix $(BUILD)/tests/programs/,pvebind-hook pvebind-guard pvebind)
+$(BUILD)/tests/programs/pvebind: $(BUILD)/pvebind
+$(BUILD)/tests/programs/pvebind-hook: $(BUILD)/pvebind-hook-kmod
+$(BUILD)/tests/programs/pvebind-guard: $(BUILD)/pvebind-guard
+$(PROGRAMS):
+	@mkdir -p $(@D)
+	$(call say,cp) cp -f $< $@
+
+tests: $(TESTS) $(PROGRAMS) $(BUILD)/tests/fakekernel.so $(BUILD)/tests/tracer $(BUILD)/tests/lend
 
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TREE_OBJ) $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $(filter-out $(STATIC),$^) $(STATIC) $(INIH) $(LIBS) -ljson-c -lcmocka
@@ -221,7 +239,7 @@ lint-text:
 
 # --- installing -------------------------------------------------------------
 
-INSTALLED = $(PREFIX)/sbin/pvebind $(PREFIX)/libexec/pvebind/pvebind-hook $(PREFIX)/libexec/pvebind/pvebind-guard $(PREFIX)/include/pvebind.h \
+INSTALLED = $(PREFIX)/sbin/pvebind $(PREFIX)/libexec/pvebind/pvebind-hook $(PREFIX)/libexec/pvebind/pvebind-hook-kmod $(PREFIX)/libexec/pvebind/pvebind-guard $(PREFIX)/include/pvebind.h \
 	$(LIBDIR)/libpvebind.a $(LIBDIR)/libpvebind.so $(LIBDIR)/libpvebind.so.$(SOVERSION) \
 	$(LIBDIR)/pkgconfig/pvebind.pc \
 	$(PREFIX)/share/man/man8/pvebind.8 $(PREFIX)/share/man/man8/pvebind-hook.8 $(PREFIX)/share/man/man5/pvebind.ini.5 \
@@ -232,6 +250,7 @@ INSTALLED = $(PREFIX)/sbin/pvebind $(PREFIX)/libexec/pvebind/pvebind-hook $(PREF
 install: all install-dev ## into DESTDIR, PREFIX=/usr, LIBDIR=PREFIX/lib
 	install -D -m 755 $(BUILD)/pvebind $(DESTDIR)$(PREFIX)/sbin/pvebind
 	install -D -m 755 $(BUILD)/pvebind-hook $(DESTDIR)$(PREFIX)/libexec/pvebind/pvebind-hook
+	install -D -m 755 $(BUILD)/pvebind-hook-kmod $(DESTDIR)$(PREFIX)/libexec/pvebind/pvebind-hook-kmod
 	install -D -m 755 $(BUILD)/pvebind-guard $(DESTDIR)$(PREFIX)/libexec/pvebind/pvebind-guard
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 doc/pvebind.8 doc/pvebind-hook.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 doc/pvebind.ini.5

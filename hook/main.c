@@ -2,13 +2,15 @@
 /* The hookscript: Proxmox VE calls it with a VM's number and a phase. */
 #include <argp.h>
 #include <string.h>
+#include <time.h>
 
 #include "container.h"
+#include "handover.h"
 #include "seed.h"
 
 const char *argp_program_version = "pvebind-hook " PVB_VERSION;
 
-enum { OPT_ROOT = 256, OPT_CONFIG, OPT_GUARD, OPT_BECAUSE };
+enum { OPT_ROOT = 256, OPT_CONFIG, OPT_GUARD, OPT_BECAUSE, OPT_BEGAN };
 
 struct arguments {
 	struct front front;
@@ -16,6 +18,21 @@ struct arguments {
 	/* A guard asks: not a phase of Proxmox VE's. */
 	const char *guard, *because;
 };
+
+/* When our part of the phase began: CLOCK_MONOTONIC. Of a hook that was handed over to (handover.c) from the first, and then
+ * what comes before our part has been done. */
+static int64_t began_ns;
+static bool handed_over;
+
+static void part_begins(struct front *front)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!handed_over)
+		began_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	pvb_ctx_set_start(front->ctx, began_ns);
+}
 
 /* Another hookscript, before ours lends; it may stop what uses the devices, or make them. Proxmox VE calls no post-stop
  * after a failed pre-start, of any hookscript: when it succeeds here and the lend then fails, it is not told. */
@@ -61,8 +78,8 @@ static enum front_status pre_start(struct front *front, unsigned vmid)
 	if (front_catch_signals(front, &err) < 0)
 		return front_fail(front, &err, FRONT_REFUSED);
 	front->begun = seed_sow;
-	status = next_before(front, vmid);
-	pvb_ctx_set_start(front->ctx); /* it had all the time it took */
+	status = handed_over ? FRONT_DONE : next_before(front, vmid);
+	part_begins(front); /* it had all the time it took */
 	return status == FRONT_DONE ? front_lend(front, vmid) : status;
 }
 
@@ -122,7 +139,7 @@ static enum front_status phase_run(struct front *front, unsigned vmid, const cha
 	enum front_status status;
 
 	front->vmid = vmid;
-	pvb_ctx_set_start(front->ctx);
+	part_begins(front);
 	if (!first)
 		next_recall(front, vmid, phase, next);
 	status = phase_ours(front, vmid, phase);
@@ -165,6 +182,10 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 	case OPT_BECAUSE:
 		args->because = arg;
 		return 0;
+	case OPT_BEGAN:
+		began_ns = strtoll(arg, NULL, 10);
+		handed_over = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num == 0)
 			args->vmid = arg;
@@ -187,6 +208,7 @@ static const struct argp_option options[] = {
 	{ "config", OPT_CONFIG, "FILE", 0, "Read FILE instead of /etc/pve/pvebind.ini or /etc/pvebind/pvebind.ini", 0 },
 	{ "guard", OPT_GUARD, "GENERATION", OPTION_HIDDEN, NULL, 0 },
 	{ "because", OPT_BECAUSE, "WHY", OPTION_HIDDEN, NULL, 0 },
+	{ "began", OPT_BEGAN, "NS", OPTION_HIDDEN, NULL, 0 },
 	{ .name = NULL },
 };
 
@@ -198,6 +220,16 @@ static const struct argp parser = {
 	NULL, NULL, NULL,
 };
 
+static enum front_status asked_run(struct front *front, unsigned vmid, const struct arguments *args)
+{
+	if (args->guard)
+		return guard_ask(front, vmid, args);
+	/* Nothing else is done for a container, so /etc/pve, which may hang while a VM stops, is asked at a start alone. */
+	if (!strcmp(args->phase, "pre-start") && conf_container_is(front->ctx, vmid))
+		return container_start(front, vmid);
+	return phase_run(front, vmid, args->phase);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments args = { .front = { .root = "/", .out = stdout } };
@@ -208,15 +240,13 @@ int main(int argc, char **argv)
 	argp_err_exit_status = FRONT_USAGE;
 	argp_parse(&parser, argc, argv, 0, NULL, &args);
 	args.front.migrated_from = getenv("PVE_MIGRATED_FROM");
-	if (front_open(&args.front, &err) < 0 || conf_vmid_parse(args.vmid, &vmid, &err) < 0)
+	if (front_open(&args.front, &err) < 0 || conf_vmid_parse(args.vmid, &vmid, &err) < 0) {
 		status = front_fail(&args.front, &err, FRONT_USAGE);
-	else if (args.guard)
-		status = guard_ask(&args.front, vmid, &args);
-	/* Nothing else is done for a container, so /etc/pve, which may hang while a VM stops, is asked at a start alone. */
-	else if (!strcmp(args.phase, "pre-start") && conf_container_is(args.front.ctx, vmid))
-		status = container_start(&args.front, vmid);
-	else
-		status = phase_run(&args.front, vmid, args.phase);
+	} else {
+		if (!handed_over)
+			handover_prepare(args.front.ctx, argv, &began_ns);
+		status = asked_run(&args.front, vmid, &args);
+	}
 	front_close(&args.front);
 	return (int)status;
 }

@@ -336,8 +336,11 @@ int pvb_lend(struct pvb_ctx *ctx, const struct pvb_request *request, struct pvb_
 	if (r == 0 && !done)
 		r = lend_prepare(&s, request, &plan, err);
 	if (r == 0 && plan) {
+		pvb_plan_kmod(ctx, plan);
 		plan_say(&s, plan);
+		ctx->changing = true;
 		r = lend_apply(&s, plan, err);
+		ctx->changing = false;
 	}
 	pvb_plan_free(plan);
 	pvb_session_close(&s);

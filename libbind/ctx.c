@@ -78,9 +78,15 @@ bool pvb_ctx_cancelled(const struct pvb_ctx *ctx)
 	return poll(&cancel, 1, 0) == 1;
 }
 
-void pvb_ctx_set_start(struct pvb_ctx *ctx)
+void pvb_ctx_set_start(struct pvb_ctx *ctx, int64_t start_ns)
 {
-	ctx->start_ns = pvb_now_ns();
+	ctx->start_ns = start_ns;
+}
+
+void pvb_ctx_set_without_kmod(struct pvb_ctx *ctx, pvb_without_kmod_fn *fn, void *data)
+{
+	ctx->without_kmod = fn;
+	ctx->without_kmod_data = data;
 }
 
 bool pvb_ctx_late(const struct pvb_ctx *ctx)

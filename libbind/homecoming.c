@@ -145,6 +145,8 @@ int pvb_home_bring(struct pvb_session *s, const struct pvb_lend *lend, struct pv
 	if (r < 0)
 		return r;
 	plan->journal.lend.no_start = s->no_start;
+	if (!plan->journal.lend.other_boot)
+		pvb_plan_kmod(s->ctx, plan);
 	way_say(s, plan);
 	journal_fd = pvb_journal_open(s->ctx, s->name, err);
 	r = journal_fd < 0 ? journal_fd : 0;

@@ -47,6 +47,9 @@ struct pvb_ctx {
 	int64_t deadline_ns; /* what the host does not answer until then is not waited for; 0: each question has its own time */
 	pvb_begun_fn *begun;
 	void *begun_data;
+	pvb_without_kmod_fn *without_kmod;
+	void *without_kmod_data;
+	bool changing;       /* too late for without_kmod */
 	/* module.c's and names.c's own. By pointers, so that a program that only looks (the guard) links neither library. */
 	void *kmod, *pci;
 	void (*kmod_free)(struct pvb_ctx *ctx), (*pci_free)(struct pvb_ctx *ctx);
@@ -523,6 +526,8 @@ enum pvb_stage {
 	STAGE_COUNT
 };
 
+/* Ask for libkmod (pvb_kmod()) if carrying the plan out takes it, as far as can be known: while nothing is changed yet. */
+void pvb_plan_kmod(struct pvb_ctx *ctx, const struct pvb_plan *plan);
 int pvb_plan_add_note(struct pvb_plan *plan, const char *fmt, ...) PVB_PRINTF(2, 3) PVB_MUST_CHECK;
 int pvb_plan_add_op(struct pvb_plan *plan, enum pvb_op_kind kind, int device, unsigned stage, const char *fmt, ...)
 	PVB_PRINTF(5, 6) PVB_MUST_CHECK;

@@ -2,7 +2,8 @@
 /*
  * libkmod's functions, those that module.c and modconf.c call: each loads libkmod when it is first called, and leads
  * there. The usual lend needs none of them, and libkmod brings libcrypto along: to link both takes longer than all
- * that the hook does.
+ * that the hook does. A program that is linked statically (PVB_STATIC) can load nothing: it goes without, or hands over
+ * (pvb_ctx_set_without_kmod()).
  */
 #include <dlfcn.h>
 /* Its names are ours alone: what we load finds its own. */
@@ -15,6 +16,13 @@
 /* What its symbols are called goes with the number: the same in Debian 12 and 13 (kmod 30 to 34). */
 #define LIBRARY "libkmod.so.2"
 
+#ifdef PVB_STATIC
+static void *function_find(const char *name)
+{
+	(void)name;
+	return NULL;
+}
+#else
 /* Like any library's that is linked: one that was preloaded comes first. NULL: there is no libkmod, as kmod_new() tells. */
 static void *function_find(const char *name)
 {
@@ -24,6 +32,7 @@ static void *function_find(const char *name)
 		library = dlopen(LIBRARY, RTLD_NOW | RTLD_GLOBAL);
 	return library ? dlsym(RTLD_DEFAULT, name) : NULL;
 }
+#endif
 
 #define FORWARD(type, name, parameters, arguments)                            \
 	type name parameters                                                  \

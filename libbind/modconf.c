@@ -294,7 +294,7 @@ int pvb_modconf_read(struct pvb_ctx *ctx, struct pvb_modconf *conf, struct pvb_e
 	int r;
 
 	*conf = (struct pvb_modconf){ .n = 0 };
-	r = kmod ? entries_read(kmod, &entries) : -ENOMEM;
+	r = kmod ? entries_read(kmod, &entries) : -ELIBACC;
 	if (r == 0)
 		r = files_find(ctx, &files);
 	for (size_t i = 0; r == 0 && i < files.n; i++) {

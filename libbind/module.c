@@ -7,6 +7,9 @@
 
 #include "internal.h"
 
+#define NO_KMOD "libkmod cannot be loaded: install libkmod2"
+#define MODPROBE_MS 30000 /* as long as a device may take by default */
+
 /* What libkmod has to say (a line of modprobe.d it does not understand, …) is detail: the
  * failure itself is told by who asked. */
 static void __attribute__((format(printf, 6, 0)))
@@ -87,6 +90,8 @@ struct kmod_ctx *pvb_kmod(struct pvb_ctx *ctx)
 	if (kmod)
 		return kmod;
 	kmod = kmod_open(ctx);
+	if (!kmod && ctx->without_kmod && !ctx->changing)
+		ctx->without_kmod(ctx->without_kmod_data);
 	if (!kmod)
 		return NULL;
 	kmod_set_log_fn(kmod, kmod_say, ctx);
@@ -155,12 +160,32 @@ static int list_insert(struct kmod_list *list)
 	return r > 0 ? -EPERM : r;
 }
 
+/* libkmod's own program, where libkmod cannot be had: what must be loaded to bring a device home is loaded all the same. */
+static int module_modprobe(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
+{
+	const char *const args[] = { "--", name, NULL };
+	struct pvb_output output;
+	char last[200];
+	int r = pvb_program(ctx, "/sbin/modprobe", args, MODPROBE_MS, &output);
+
+	if (r < 0)
+		return pvb_err_set(err, r, "cannot load the kernel module %s: libkmod cannot be loaded (install libkmod2), and modprobe cannot be run: %s",
+				   name, strerror(-r));
+	if (output.status != 0)
+		return pvb_err_set(err, -ENOENT, "cannot load the kernel module %s: %s", name,
+				   pvb_output_last(&output, last, sizeof(last)));
+	return 0;
+}
+
 static int module_insert(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
 {
 	struct kmod_ctx *kmod = pvb_kmod(ctx);
 	struct kmod_list *list = NULL;
-	int r = kmod ? kmod_module_new_from_lookup(kmod, name, &list) : -ENOMEM;
+	int r;
 
+	if (!kmod)
+		return module_modprobe(ctx, name, err);
+	r = kmod_module_new_from_lookup(kmod, name, &list);
 	if (r == 0)
 		r = list_insert(list);
 	kmod_module_unref_list(list);
@@ -230,6 +255,8 @@ static const char *remove_reason(int code)
 		return "it is in use";
 	if (code == EPERM)
 		return "not permitted (not root, or the kernel is locked down)";
+	if (code == ELIBACC)
+		return NO_KMOD;
 	return strerror(code);
 }
 
@@ -238,8 +265,11 @@ static int module_remove(struct pvb_ctx *ctx, const char *name)
 {
 	struct kmod_ctx *kmod = pvb_kmod(ctx);
 	struct kmod_module *module = NULL;
-	int r = kmod ? kmod_module_new_from_name(kmod, name, &module) : -ENOMEM;
+	int r;
 
+	if (!kmod)
+		return -ELIBACC;
+	r = kmod_module_new_from_name(kmod, name, &module);
 	if (r == 0)
 		r = kmod_module_remove_module(module, 0);
 	kmod_module_unref(module);
@@ -306,8 +336,11 @@ int pvb_module_lookup(struct pvb_ctx *ctx, const char *alias, char ***names, str
 {
 	struct kmod_list *list = NULL, *wanted = NULL;
 	struct kmod_ctx *kmod = pvb_kmod(ctx);
-	int r = kmod ? kmod_module_new_from_lookup(kmod, alias, &list) : -ENOMEM;
+	int r;
 
+	if (!kmod)
+		return pvb_err_set(err, -ELIBACC, "cannot look up the module for %s: %s", alias, NO_KMOD);
+	r = kmod_module_new_from_lookup(kmod, alias, &list);
 	/* No index at all (a root without modules) is no module for the alias. */
 	if (r == -ENOENT || r == -ENOSYS)
 		r = 0;

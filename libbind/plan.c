@@ -141,6 +141,31 @@ int pvb_plan_return(struct pvb_ctx *ctx, const char *name, struct pvb_plan **out
 	return r;
 }
 
+static bool op_wants_kmod(const struct pvb_ctx *ctx, const struct pvb_lend *lend, const struct pvb_op *op)
+{
+	const struct pvb_home *home = op->device >= 0 ? &lend->devices[op->device] : NULL;
+	char path[PVB_PATH_MAX];
+
+	if (op->kind == PVB_OP_MODULE || op->kind == PVB_OP_UNLOAD)
+		return op->kind == PVB_OP_UNLOAD || !op->undo;
+	if (!home || home->by_modalias)
+		return home;
+	/* Its driver may have been unloaded meanwhile. */
+	return op->kind == PVB_OP_UNBIND && op->undo && *home->driver &&
+	       pvb_format(path, sizeof(path), "sys/bus/pci/drivers/%s", home->driver) == 0 && !pvb_sysfs_exists(ctx, path);
+}
+
+void pvb_plan_kmod(struct pvb_ctx *ctx, const struct pvb_plan *plan)
+{
+	const struct pvb_journal *j = &plan->journal;
+
+	for (size_t i = 0; i < j->num_ops; i++)
+		if (op_wants_kmod(ctx, &j->lend, &j->ops[i])) {
+			pvb_kmod(ctx);
+			return;
+		}
+}
+
 void pvb_plan_free(struct pvb_plan *plan)
 {
 	if (!plan)

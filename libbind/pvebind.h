@@ -127,9 +127,14 @@ void pvb_ctx_set_identify(struct pvb_ctx *ctx, pvb_identify_fn *fn, void *data);
 /* A descriptor (a signalfd, a pipe) that becomes readable when the caller wants a lend
  * given up: what was done is then undone and the lend fails with -ECANCELED. -1: none. */
 void pvb_ctx_set_cancel_fd(struct pvb_ctx *ctx, int fd);
-/* The time of what is asked next (settings.hook_timeout_ms) begins now: for who looks at other things first. Otherwise
- * it begins as it is asked. */
-void pvb_ctx_set_start(struct pvb_ctx *ctx);
+/* The time of what is asked next (settings.hook_timeout_ms) began at start_ns of CLOCK_MONOTONIC: for who looks at other
+ * things first. 0, as it is: it begins as it is asked. */
+void pvb_ctx_set_start(struct pvb_ctx *ctx, int64_t start_ns);
+/* Called when libkmod is needed and cannot be loaded, while nothing that is asked for has been changed yet; what was locked is
+ * free when this process becomes another program (exec), which can then do all of it. When it returns it is done without:
+ * modprobe loads, and what cannot be looked up fails with a sentence. NULL, as it is: nobody. */
+typedef void pvb_without_kmod_fn(void *data);
+void pvb_ctx_set_without_kmod(struct pvb_ctx *ctx, pvb_without_kmod_fn *fn, void *data);
 /* Called when a lend's journal is written and nothing has changed yet, and again with a new generation when what is lent
  * already is lent anew: who wants to watch the lend begins here. Must not block. */
 typedef void pvb_begun_fn(void *data, const char *name, uint64_t generation);

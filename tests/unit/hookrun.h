@@ -11,7 +11,7 @@
 
 static char out[65536]; /* what the last hook or guard said */
 
-/* "build/pvebind-guard" */
+/* "build/tests/programs/pvebind-guard" */
 static inline const char *beside(const char *program)
 {
 	static char path[512];
@@ -19,7 +19,7 @@ static inline const char *beside(const char *program)
 	char copy[400];
 
 	snprintf(copy, sizeof(copy), "%s", command ? command : "build/pvebind");
-	snprintf(path, sizeof(path), "%s/%s", dirname(copy), program);
+	snprintf(path, sizeof(path), "%s/tests/programs/%s", dirname(copy), program);
 	return path;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* next-hookscript: the real hook ($PVEBIND-hook, else build/pvebind-hook) calls another script in each phase. */
+/* next-hookscript: the real hook (of $PVEBIND's folder, else build/) calls another script in each phase. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include <fcntl.h>
+#include <libgen.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -34,9 +35,10 @@ static bool stop_pending;
 static const char *hook(char path[PATH_MAX])
 {
 	const char *command = getenv("PVEBIND");
-	char name[PATH_MAX - 8];
+	char name[PATH_MAX - 8], copy[PATH_MAX - 64];
 
-	snprintf(name, sizeof(name), "%s-hook", command ? command : "build/pvebind");
+	snprintf(copy, sizeof(copy), "%s", command ? command : "build/pvebind");
+	snprintf(name, sizeof(name), "%s/tests/programs/pvebind-hook", dirname(copy));
 	if (!realpath(name, path))
 		fail_msg("there is no %s (PVEBIND says which)", name);
 	return path;

@@ -79,6 +79,16 @@ is "… nothing is lent" "$(ls /run/pvebind/*.journal 2>/dev/null)" ""
 rm /etc/modprobe.d/none.conf
 same_as before "all that changed nothing"
 
+# --- a copy of the hook, without the one beside it that has libkmod: modprobe loads
+mkdir /tmp/alone
+cp "$HOOK" /tmp/alone
+conf 'hostpci0: 01:00'
+printf '[vm 100]\nguard = no\n' >$ini
+HOOK=/tmp/alone/${HOOK##*/} ok "a hook that is alone lends" pve_hook 100 pre-start
+is "… by vfio-pci, which was not loaded" "$(driver 01:00.0) $(driver 01:00.1)" "vfio-pci vfio-pci"
+HOOK=/tmp/alone/${HOOK##*/} ok "… and takes back" pve_hook 100 post-stop
+rm $ini
+
 # --- every form that works
 good() {
 	conf "$1"

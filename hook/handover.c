@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The hook is linked statically: to find its libraries anew at each call takes a sixth of all its time. But libkmod is there
+ * only as a shared library, and wanted only where a module is to be loaded, unloaded or looked up, as at the first lend after a
+ * boot. So there is the same hook once more, pvebind-hook-kmod, linked as usual. This one becomes that one before anything is
+ * changed; what it has locked is free again then, and looked at anew.
+ */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handover.h"
+
+#define ARGUMENTS_MAX 16
+
+static struct {
+	char *const *argv;
+	const int64_t *began_ns;
+	pid_t pid;
+} self;
+
+static void become_other(void *data)
+{
+	char program[PATH_MAX], began[40], *argv[ARGUMENTS_MAX + 3];
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - sizeof("-kmod"));
+	int argc = 0;
+
+	(void)data;
+	/* Not of a child: its parent waits for what only the child can tell. */
+	if (getpid() != self.pid || n <= 0)
+		return;
+	strcpy(program + n, "-kmod");
+	snprintf(began, sizeof(began), "--began=%" PRId64, *self.began_ns);
+	argv[argc++] = self.argv[0];
+	argv[argc++] = began;
+	for (char *const *word = self.argv + 1; *word; word++) {
+		if (argc > ARGUMENTS_MAX)
+			return;
+		argv[argc++] = *word;
+	}
+	argv[argc] = NULL;
+	execv(program, argv);
+}
+
+void handover_prepare(struct pvb_ctx *ctx, char **argv, const int64_t *began_ns)
+{
+	self.argv = argv;
+	self.began_ns = began_ns;
+	self.pid = getpid();
+	pvb_ctx_set_without_kmod(ctx, become_other, NULL);
+}
