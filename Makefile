@@ -18,7 +18,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) $(HARDENING) $(CFLAGS) $(CPPF
 LINK = $(CC) $(CFLAGS) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 # libkmod is loaded when it is needed (libbind/kmodload.c); inih is small, and goes into the programs where Debian's archive is there.
 LIBS = -lpci
-INIH := $(if $(filter /%,$(shell $(CC) -print-file-name=libinih.a)),-l:libinih.a,-linih)
+INIH := $(if $(filter /%,$(shell $(CC) -print-file-name=libinih.a 2>/dev/null)),-l:libinih.a,-linih)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(1))))
 LIB_OBJ := $(call objects,libbind/*.c)
