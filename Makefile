@@ -18,7 +18,10 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) $(HARDENING) $(CFLAGS) $(CPPF
 LINK = $(CC) $(CFLAGS) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 # libkmod is loaded when it is needed (libbind/kmodload.c); inih is small, and goes into the programs where Debian's archive is there.
 LIBS = -lpci
-INIH := $(if $(filter /%,$(shell $(CC) -print-file-name=libinih.a 2>/dev/null)),-l:libinih.a,-linih)
+archive = $(filter /%,$(shell $(CC) -print-file-name=$(1) 2>/dev/null))
+INIH := $(if $(call archive,libinih.a),-l:libinih.a,-linih)
+# For the hook, which is linked statically where that can be: sanitizers cannot, nor can it without the archives.
+STATIC_PIE := $(if $(findstring -fsanitize,$(CFLAGS)),,$(if $(call archive,libinih.a),$(if $(call archive,libc.a),-static-pie)))
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(1))))
 LIB_OBJ := $(call objects,libbind/*.c)
@@ -71,9 +74,9 @@ $(BUILD)/libpvebind.so: $(LIB_OBJ) libbind/libpvebind.map
 		-o $@ $(LIB_OBJ) $(LIBS)
 
 # Linked statically, as it is called at each start of a VM and to link it anew takes longer than all it does; but for libkmod,
-# which there is only as a shared library: pvebind-hook-kmod has it (hook/handover.c). Sanitizers cannot be linked so.
+# which there is only as a shared library: pvebind-hook-kmod has it (hook/handover.c).
 $(BUILD)/pvebind-hook: $(HOOK_OBJ) $(BUILD)/libbind/nokmod.o $(STATIC)
-	$(call say,ld) $(LINK) $(if $(findstring -fsanitize,$(CFLAGS)),,-static-pie) -o $@ $^ $(INIH)
+	$(call say,ld) $(LINK) $(STATIC_PIE) -o $@ $^ $(INIH)
 
 $(BUILD)/pvebind-hook-kmod: $(HOOK_OBJ) $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^ $(INIH) $(LIBS)
