@@ -77,7 +77,7 @@ vanish() {
 		points $phase >/run/points
 		[ $phase = post-stop ] || try "$HOOK" 100 post-stop
 		mapfile -t list < <(grep -v '^  hook:' /run/points)
-		verdict "$([ ${#list[@]} -gt 15 ]; echo $?)" "$phase has ${#list[@]} points" "too few: $(cat /run/points)"
+		verdict "$((${#list[@]} <= 15))" "$phase has ${#list[@]} points" "too few: $(cat /run/points)"
 		for ((n = every / 2; n < ${#list[@]}; n += every)); do
 			[ $phase = pre-start ] || try "$HOOK" 100 pre-start
 			vanish_at $phase "${list[n]%% *}" "${list[n]#* }"
