@@ -27,14 +27,16 @@ static int function_append(struct pvb_ctx *ctx, struct pvb_snapshot *s, const st
 	struct pvb_among among = { s->devices, s->records, NULL };
 	struct pvb_function *more;
 	char text[PVB_ADDR_MAX];
+	size_t room;
 	int r;
 
 	if (s->n == s->room) {
-		s->room = s->room ? s->room * 2 : 8;
-		more = realloc(s->fns, s->room * sizeof(*more));
+		room = s->room ? s->room * 2 : 8;
+		more = realloc(s->fns, room * sizeof(*more));
 		if (!more)
 			return pvb_err_set(err, -ENOMEM, "out of memory");
 		s->fns = more;
+		s->room = room;
 	}
 	among.like = s->n ? &s->fns[s->n - 1] : NULL;
 	r = pvb_function_read_among(ctx, &among, addr, &s->fns[s->n]);
