@@ -162,10 +162,18 @@ static struct setup_undo *undo_find(struct setup_undos *undos, const char *path)
 	return NULL;
 }
 
+/* The file as this change found and left it. */
+static int undo_follow(struct setup_undo *undo, const struct setup_step *step, struct pvb_err *err)
+{
+	undo->known |= texts_same(undo->now, step_text(step, false)) || texts_same(undo->now, step_text(step, true));
+	return text_keep(&undo->after, step_text(step, true)) < 0 ? pvb_err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
 static int undo_add(struct pvb_ctx *ctx, struct setup_undos *undos, const struct setup_step *step, struct pvb_err *err)
 {
 	struct setup_undo *more = reallocarray(undos->list, undos->n + 1, sizeof(*more));
 	size_t size;
+	int r;
 
 	if (!more)
 		return pvb_err_set(err, -ENOMEM, "out of memory");
@@ -175,7 +183,8 @@ static int undo_add(struct pvb_ctx *ctx, struct setup_undos *undos, const struct
 	undos->n += more->path != NULL;
 	if (!more->path || text_keep(&more->before, step_text(step, false)) < 0)
 		return pvb_err_set(err, -ENOMEM, "out of memory");
-	return setup_text_read(ctx, step->path, &more->now, &size, err);
+	r = setup_text_read(ctx, step->path, &more->now, &size, err);
+	return r < 0 ? r : undo_follow(more, step, err);
 }
 
 /* Each change begins where the one before ended, or somebody was there in between. One that did not come to its end, or was
@@ -183,17 +192,11 @@ static int undo_add(struct pvb_ctx *ctx, struct setup_undos *undos, const struct
 static int undo_see(struct pvb_ctx *ctx, struct setup_undos *undos, const struct setup_step *step, struct pvb_err *err)
 {
 	struct setup_undo *undo = undo_find(undos, step->path);
-	int r = 0;
 
-	if (undo)
-		undo->edited |= !texts_same(undo->after, step_text(step, false));
-	else
-		r = undo_add(ctx, undos, step, err);
-	if (r < 0)
-		return r;
-	undo = undo_find(undos, step->path);
-	undo->known |= texts_same(undo->now, step_text(step, false)) || texts_same(undo->now, step_text(step, true));
-	return text_keep(&undo->after, step_text(step, true)) < 0 ? pvb_err_set(err, -ENOMEM, "out of memory") : 0;
+	if (!undo)
+		return undo_add(ctx, undos, step, err);
+	undo->edited |= !texts_same(undo->after, step_text(step, false));
+	return undo_follow(undo, step, err);
 }
 
 static int record_see(struct front *front, const char *name, bool unfinished, struct setup_undos *undos, struct pvb_err *err)

@@ -218,14 +218,15 @@ static int folder_add(struct hostplan *h, const char *path, struct pvb_err *err)
 void plan_file(struct hostplan *h, struct setup_point *point, const char *path, const char *after, const char *why)
 {
 	struct setup_step step = { .kind = SETUP_FILE, .path = path, .why = why, .after = after ? after : "" };
+	struct setup_step *planned = file_planned(h->plan, path);
 	_conf_free_ char *before = NULL;
 	struct pvb_err err;
 	size_t size = 0;
 
 	if (h->plan->error)
 		return;
-	if (file_planned(h->plan, path)) {
-		file_again(h->plan, point, file_planned(h->plan, path), after);
+	if (planned) {
+		file_again(h->plan, point, planned, after);
 		return;
 	}
 	if (setup_file_check(h->ctx, path, &err) < 0 || setup_text_read(h->ctx, path, &before, &size, &err) < 0) {
