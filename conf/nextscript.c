@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* next-hookscript: another hookscript, called from ours, since Proxmox VE knows but one for a VM. */
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -170,17 +171,32 @@ static void loop_mark(const struct conf_call *call, char mark[64])
 	snprintf(mark, 64, "%u %s", call->vmid, call->phase);
 }
 
+static bool same_file(const char *path, const struct stat *st)
+{
+	struct stat other;
+
+	return stat(path, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+}
+
 /* It is this very program, or it called us. */
 static bool loops(const struct conf_call *call, const struct stat *st)
 {
 	const char *caller = getenv(LOOP_VARIABLE);
-	struct stat own;
-	char mark[64];
+	char mark[64], own[PATH_MAX], *end;
+	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
 
 	loop_mark(call, mark);
 	if (caller && !strcmp(caller, mark))
 		return true;
-	return stat("/proc/self/exe", &own) == 0 && own.st_dev == st->st_dev && own.st_ino == st->st_ino;
+	if (same_file("/proc/self/exe", st))
+		return true;
+	/* The hook that has libkmod is not the one that Proxmox VE calls. */
+	own[n > 0 ? n : 0] = '\0';
+	end = strrchr(own, '-');
+	if (!end || strcmp(end, "-kmod") != 0)
+		return false;
+	*end = '\0';
+	return same_file(own, st);
 }
 
 int conf_next_check(const struct conf_call *call, struct pvb_err *err)

@@ -225,17 +225,21 @@ static int step_wait(struct guard *g, const struct vmguard_step *step, int watch
 
 /* ---- acting ---- */
 
-/* The hook's program, beside this one. */
+/* The hook's program, beside this one: the one with libkmod, as nobody waits here, and the other would first say what it
+ * does and then become it (hook/handover.c). */
 static bool hook_find(char path[PATH_MAX])
 {
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof("pvebind-hook"));
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof("pvebind-hook-kmod"));
 	char *slash;
 
 	path[n > 0 ? n : 0] = '\0';
 	slash = strrchr(path, '/');
-	if (slash)
+	if (!slash)
+		return false;
+	strcpy(slash + 1, "pvebind-hook-kmod");
+	if (access(path, X_OK) < 0)
 		strcpy(slash + 1, "pvebind-hook");
-	return slash;
+	return true;
 }
 
 /* Its exit status; -1: it could not be run, or was killed. */

@@ -5,6 +5,7 @@
  * boot. So there is the same hook once more, pvebind-hook-kmod, linked as usual. This one becomes that one before anything is
  * changed; what it has locked is free again then, and looked at anew.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,37 +16,50 @@
 
 #define ARGUMENTS_MAX 16
 
+#define OTHER "pvebind-hook-kmod"
+
 static struct {
+	struct pvb_ctx *ctx;
 	char *const *argv;
 	const int64_t *began_ns;
 	pid_t pid;
 } self;
 
+/* Beside this one, which the snippet only links to; what /proc says of a file that an upgrade has replaced ends otherwise. */
+static bool other_find(char program[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", program, PATH_MAX - sizeof(OTHER));
+	char *slash;
+
+	program[n > 0 ? n : 0] = '\0';
+	slash = strrchr(program, '/');
+	if (slash)
+		strcpy(slash + 1, OTHER);
+	return slash;
+}
+
 static void become_other(void *data)
 {
 	char program[PATH_MAX], began[40], *argv[ARGUMENTS_MAX + 3];
-	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - sizeof("-kmod"));
 	int argc = 0;
 
 	(void)data;
 	/* Not of a child: its parent waits for what only the child can tell. */
-	if (getpid() != self.pid || n <= 0)
+	if (getpid() != self.pid || !other_find(program))
 		return;
-	strcpy(program + n, "-kmod");
 	snprintf(began, sizeof(began), "--began=%" PRId64, *self.began_ns);
 	argv[argc++] = self.argv[0];
 	argv[argc++] = began;
-	for (char *const *word = self.argv + 1; *word; word++) {
-		if (argc > ARGUMENTS_MAX)
-			return;
+	for (char *const *word = self.argv + 1; *word && argc <= ARGUMENTS_MAX; word++)
 		argv[argc++] = *word;
-	}
 	argv[argc] = NULL;
 	execv(program, argv);
+	pvb_log(self.ctx, PVB_WARNING, "%s cannot be run: %s; install pvebind again", program, strerror(errno));
 }
 
 void handover_prepare(struct pvb_ctx *ctx, char **argv, const int64_t *began_ns)
 {
+	self.ctx = ctx;
 	self.argv = argv;
 	self.began_ns = began_ns;
 	self.pid = getpid();

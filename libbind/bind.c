@@ -118,6 +118,7 @@ static int other_settle(struct pvb_session *s, const char *name, bool *settled, 
 		*settled = err->code == -ENOENT; /* one that cannot be read stays refused */
 	} else if (lend.state != PVB_LENT && lend.state != PVB_RUNNING) {
 		snprintf(other.label, sizeof(other.label), "%s", lend.label);
+		pvb_kmod(s->ctx); /* as in before_settle() */
 		pvb_tell(s->ctx, PVB_NOTICE, &(struct pvb_event){ pvb_lend_way(&lend), .name = name, .generation = lend.generation },
 			 "%s: bringing home first what %s has (%s)", s->label, lend.label, pvb_state_name(lend.state));
 		r = pvb_home_bring(&other, &lend, err);
@@ -225,6 +226,8 @@ static int lend_prepare(struct pvb_session *s, const struct pvb_request *request
 			return r;
 		if (pvb_plan_refused(plan) && only_held(s, plan))
 			r = others_settle(s, plan, &settled, err);
+		if (r == 0 && !settled && !pvb_plan_refused(plan))
+			pvb_plan_kmod(s->ctx, plan);
 		if (r == 0 && !settled)
 			r = refusals_say(s, plan, err);
 		if (r == 0 && !settled)
@@ -312,6 +315,7 @@ static int before_settle(struct pvb_session *s, const struct pvb_request *reques
 	if (r == 0 && *done)
 		r = lend_renew(s, request, &lend, err);
 	else if (r == 0) {
+		pvb_kmod(s->ctx); /* before it is said: who cannot have it may become another program */
 		pvb_tell(s->ctx, PVB_NOTICE, &(struct pvb_event){ pvb_lend_way(&lend), .name = s->name, .generation = lend.generation },
 			 "%s: bringing home first what was left from before (%s)", s->label, pvb_state_name(lend.state));
 		r = pvb_home_bring(s, &lend, err);
@@ -336,7 +340,6 @@ int pvb_lend(struct pvb_ctx *ctx, const struct pvb_request *request, struct pvb_
 	if (r == 0 && !done)
 		r = lend_prepare(&s, request, &plan, err);
 	if (r == 0 && plan) {
-		pvb_plan_kmod(ctx, plan);
 		plan_say(&s, plan);
 		ctx->changing = true;
 		r = lend_apply(&s, plan, err);

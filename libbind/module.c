@@ -7,8 +7,7 @@
 
 #include "internal.h"
 
-#define NO_KMOD "libkmod cannot be loaded: install libkmod2"
-#define MODPROBE_MS 30000 /* as long as a device may take by default */
+#define MODPROBE_MS 10000
 
 /* What libkmod has to say (a line of modprobe.d it does not understand, …) is detail: the
  * failure itself is told by who asked. */
@@ -100,6 +99,12 @@ struct kmod_ctx *pvb_kmod(struct pvb_ctx *ctx)
 	return kmod;
 }
 
+static const char *kmod_missing(const struct pvb_ctx *ctx)
+{
+	return ctx->without_kmod ? "the program that has libkmod cannot be run: install pvebind again" :
+				   "libkmod cannot be loaded: install libkmod2";
+}
+
 /* "vfio-pci" has the directory vfio_pci in /sys/module. A module that is just being loaded or unloaded
  * is not live; one that is built in has no initstate. */
 static bool module_live(const struct pvb_ctx *ctx, const char *name)
@@ -169,12 +174,13 @@ static int module_modprobe(struct pvb_ctx *ctx, const char *name, struct pvb_err
 	int r = pvb_program(ctx, "/sbin/modprobe", args, MODPROBE_MS, &output);
 
 	if (r < 0)
-		return pvb_err_set(err, r, "cannot load the kernel module %s: libkmod cannot be loaded (install libkmod2), and modprobe cannot be run: %s",
-				   name, strerror(-r));
-	if (output.status != 0)
-		return pvb_err_set(err, -ENOENT, "cannot load the kernel module %s: %s", name,
-				   pvb_output_last(&output, last, sizeof(last)));
-	return 0;
+		return pvb_err_set(err, r, "cannot load the kernel module %s: %s; nor can modprobe be run: %s", name, kmod_missing(ctx),
+				   strerror(-r));
+	if (output.status == 0)
+		return 0;
+	pvb_output_last(&output, last, sizeof(last));
+	r = strstr(last, "No such device") ? -ENODEV : -ENOENT;
+	return pvb_err_set(err, r, "cannot load the kernel module %s: %s", name, last);
 }
 
 static int module_insert(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
@@ -255,8 +261,6 @@ static const char *remove_reason(int code)
 		return "it is in use";
 	if (code == EPERM)
 		return "not permitted (not root, or the kernel is locked down)";
-	if (code == ELIBACC)
-		return NO_KMOD;
 	return strerror(code);
 }
 
@@ -288,7 +292,7 @@ int pvb_module_unload(struct pvb_ctx *ctx, const char *name, struct pvb_err *err
 	if (r == 0 && pvb_module_loaded(ctx, name))
 		r = -EBUSY;
 	if (r < 0 && r != -ENOENT)
-		return pvb_err_set(err, r, "cannot unload the kernel module %s: %s", name, remove_reason(-r));
+		return pvb_err_set(err, r, "cannot unload the kernel module %s: %s", name, r == -ELIBACC ? kmod_missing(ctx) : remove_reason(-r));
 	if (pvb_module_loaded(ctx, name))
 		return pvb_err_set(err, -ENOENT, "cannot unload the kernel module %s: the kernel does not know it", name);
 	return 0;
@@ -339,7 +343,7 @@ int pvb_module_lookup(struct pvb_ctx *ctx, const char *alias, char ***names, str
 	int r;
 
 	if (!kmod)
-		return pvb_err_set(err, -ELIBACC, "cannot look up the module for %s: %s", alias, NO_KMOD);
+		return pvb_err_set(err, -ELIBACC, "cannot look up the module for %s: %s", alias, kmod_missing(ctx));
 	r = kmod_module_new_from_lookup(kmod, alias, &list);
 	/* No index at all (a root without modules) is no module for the alias. */
 	if (r == -ENOENT || r == -ENOSYS)

@@ -148,6 +148,8 @@ static bool op_wants_kmod(const struct pvb_ctx *ctx, const struct pvb_lend *lend
 
 	if (op->kind == PVB_OP_MODULE || op->kind == PVB_OP_UNLOAD)
 		return op->kind == PVB_OP_UNLOAD || !op->undo;
+	if (op->kind == PVB_OP_SLOT_RESET && op->undo)
+		return !pvb_sysfs_exists(ctx, "sys/module/vfio_iommu_type1");
 	if (!home || home->by_modalias)
 		return home;
 	/* Its driver may have been unloaded meanwhile. */

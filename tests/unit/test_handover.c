@@ -3,6 +3,7 @@
  * The hook that is linked statically becomes the one that has libkmod, where that is needed: both are beside $PVEBIND. The made-up kernel is preloaded, which only the latter notices: what is seen to move was moved by it.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "hookrun.h"
@@ -80,9 +81,57 @@ static void without_the_other_it_says_what_is_missing(void **state)
 	n = fread(out, 1, sizeof(out) - 1, said);
 	out[n] = '\0';
 	assert_int_equal(WEXITSTATUS(pclose(said)), 1);
-	assert_has(out, "libkmod cannot be loaded: install libkmod2");
+	assert_has(out, "warning: ");
+	assert_has(out, "/pvebind-hook-kmod cannot be run: No such file or directory; install pvebind again");
+	assert_has(out, "cannot look up the module for pci:");
+	assert_has(out, ": the program that has libkmod cannot be run: install pvebind again");
 	assert_int_equal(ft_writes(h->t), 0);
 	assert_string_equal(ft_driver_of(h->t, GPU), "bochs-drm");
+}
+
+/* … which here only says how it was called. */
+static void with_the_same_arguments_and_the_time(void **state)
+{
+	struct host *h = *state;
+	char command[2048], want[PATH_MAX + 64], *end;
+	int64_t before = pvb_now_ns(), began;
+	FILE *said;
+
+	ft_write(h->t, "here/pvebind-hook-kmod", "#!/bin/sh\necho \"$@\"\nexit 7\n");
+	assert_int_equal(fchmodat(h->t->fd, "here/pvebind-hook-kmod", 0755, 0), 0);
+	/* As a snippet is: a link. */
+	assert_true(snprintf(command, sizeof(command), "root=%s; cp %s $root/here/ && ln -s pvebind-hook $root/here/snippet && exec $root/here/snippet --root $root 100 pre-start",
+			     h->t->path, beside(HOOK)) < (int)sizeof(command));
+	said = popen(command, "re");
+	out[fread(out, 1, sizeof(out) - 1, said)] = '\0';
+	assert_int_equal(WEXITSTATUS(pclose(said)), 7);
+	assert_has(out, "--began=");
+	began = strtoll(strstr(out, "--began=") + strlen("--began="), &end, 10);
+	assert_in_range(began, before, pvb_now_ns());
+	snprintf(want, sizeof(want), " --root %s 100 pre-start\n", h->t->path);
+	assert_string_equal(end, want);
+}
+
+/* "Stop" that came before it. */
+static void a_wish_to_stop_goes_along(void **state)
+{
+	struct host *h = *state;
+	pid_t pid = fork();
+	sigset_t stop;
+
+	if (pid == 0) {
+		sigemptyset(&stop);
+		sigaddset(&stop, SIGTERM);
+		sigprocmask(SIG_BLOCK, &stop, NULL);
+		raise(SIGTERM);
+		ft_write(h->t, INI, "[vm 100]\nguard = no\nhost-driver = bochs-drm\n");
+		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 1);
+		execl(beside(HOOK), "pvebind-hook", "--root", h->t->path, "100", "pre-start", NULL);
+		_exit(127);
+	}
+	assert_int_equal(ended(pid), 1);
+	assert_string_equal(ft_driver_of(h->t, GPU), "bochs-drm");
+	assert_false(ft_exists(h->t, "run/pvebind/100.journal"));
 }
 
 /* hook-timeout counts from the first of the two. */
@@ -115,6 +164,8 @@ int main(int argc, char **argv)
 		IN_HOST(it_is_handed_over_before_anything_changes),
 		IN_HOST(on_the_way_home_too),
 		IN_HOST(without_the_other_it_says_what_is_missing),
+		IN_HOST(with_the_same_arguments_and_the_time),
+		IN_HOST(a_wish_to_stop_goes_along),
 		IN_HOST(the_time_goes_on),
 	};
 
