@@ -61,13 +61,13 @@ static int function_add(struct pvb_ctx *ctx, struct pvb_snapshot *s, const struc
 static int named_add(struct pvb_ctx *ctx, struct pvb_snapshot *s, const struct pvb_addr *named, struct pvb_err *err)
 {
 	bool slot = named->fn == PVB_FN_ALL, found = false;
-	char path[PVB_PATH_MAX], text[PVB_ADDR_MAX];
+	char text[PVB_ADDR_MAX];
 	struct pvb_addr addr = *named;
 
 	for (addr.fn = slot ? 0 : named->fn; addr.fn <= (slot ? 7 : named->fn); addr.fn++) {
 		int r;
 
-		if (!pvb_sysfs_exists(ctx, pvb_device_path(&addr, "", path)))
+		if (!pvb_sysfs_exists_at(s->devices, pvb_addr_format(&addr, text)))
 			continue;
 		found = true;
 		r = function_add(ctx, s, &addr, true, err);

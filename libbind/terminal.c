@@ -199,13 +199,19 @@ static bool serial_console_there(const struct pvb_ctx *ctx)
  * for this host alone. */
 static bool listener_there(const struct pvb_ctx *ctx, const char *path)
 {
-	_cleanup_free_ char *text = NULL;
-	char address[33], *save = NULL;
+	int fd = pvb_open(ctx, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+	_cleanup_fclose_ FILE *in = fd < 0 ? NULL : fdopen(fd, "re");
+	char buffer[1024], line[256], address[33];
 	unsigned port, state;
 
-	if (pvb_read_file(ctx, path, 64 << 20, &text, NULL) < 0)
+	if (!in) {
+		cleanup_close(&fd);
 		return false;
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+	}
+	/* Little at a time: what listens comes first, and the kernel walks all of its table, of up to half a million rows,
+	 * for as long as there is room for more. */
+	setvbuf(in, buffer, _IOFBF, sizeof(buffer));
+	while (fgets(line, sizeof(line), in)) {
 		if (sscanf(line, " %*d: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x", address, &port, &state) != 3)
 			continue;
 		if (state != 0x0a || !strcmp(address, "0100007F") || !strcmp(address, "00000000000000000000000001000000"))
@@ -216,16 +222,17 @@ static bool listener_there(const struct pvb_ctx *ctx, const char *path)
 	return false;
 }
 
+static bool network_there(const struct pvb_ctx *ctx)
+{
+	return listener_there(ctx, "proc/net/tcp") || listener_there(ctx, "proc/net/tcp6");
+}
+
 unsigned pvb_ways_in(struct pvb_ctx *ctx)
 {
-	unsigned ways = serial_console_there(ctx) ? PVB_WAY_SERIAL : 0;
-
-	if (listener_there(ctx, "proc/net/tcp") || listener_there(ctx, "proc/net/tcp6"))
-		ways |= PVB_WAY_NETWORK;
-	return ways;
+	return (serial_console_there(ctx) ? PVB_WAY_SERIAL : 0) | (network_there(ctx) ? PVB_WAY_NETWORK : 0);
 }
 
 bool pvb_console_other_way(struct pvb_ctx *ctx)
 {
-	return pvb_ways_in(ctx) != 0;
+	return serial_console_there(ctx) || network_there(ctx);
 }
