@@ -73,7 +73,7 @@ $(BUILD)/libpvebind.so: $(LIB_OBJ) libbind/libpvebind.map
 	$(call say,ld) $(LINK) -shared -Wl,-soname,libpvebind.so.$(SOVERSION) -Wl,--version-script,libbind/libpvebind.map -Wl,-z,defs \
 		-o $@ $(LIB_OBJ) $(LIBS)
 
-# Linked statically, as it is called at each start of a VM and to link it anew takes longer than all it does; but for libkmod,
+# Linked statically, as it is called at each start of a VM and to link it anew takes a quarter of its processor time; but for libkmod,
 # which there is only as a shared library: pvebind-hook-kmod has it (hook/handover.c).
 $(BUILD)/pvebind-hook: $(HOOK_OBJ) $(BUILD)/libbind/nokmod.o $(STATIC)
 	$(call say,ld) $(LINK) $(STATIC_PIE) -o $@ $^ $(INIH)

@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "../conf/front.h"
+#include "beside.h"
 
 const char *argp_program_version = "pvebind-guard " PVB_VERSION;
 
@@ -229,17 +230,7 @@ static int step_wait(struct guard *g, const struct vmguard_step *step, int watch
  * does and then become it (hook/handover.c). */
 static bool hook_find(char path[PATH_MAX])
 {
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof("pvebind-hook-kmod"));
-	char *slash;
-
-	path[n > 0 ? n : 0] = '\0';
-	slash = strrchr(path, '/');
-	if (!slash)
-		return false;
-	strcpy(slash + 1, "pvebind-hook-kmod");
-	if (access(path, X_OK) < 0)
-		strcpy(slash + 1, "pvebind-hook");
-	return true;
+	return (program_beside(path, "pvebind-hook-kmod") && access(path, X_OK) == 0) || program_beside(path, "pvebind-hook");
 }
 
 /* Its exit status; -1: it could not be run, or was killed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The hook is linked statically: to find its libraries anew at each call takes a sixth of all its time. But libkmod is there
+ * The hook is linked statically: to find its libraries anew at each call takes a quarter of its processor time. But libkmod is there
  * only as a shared library, and wanted only where a module is to be loaded, unloaded or looked up, as at the first lend after a
  * boot. So there is the same hook once more, pvebind-hook-kmod, linked as usual. This one becomes that one before anything is
  * changed; what it has locked is free again then, and looked at anew.
@@ -12,11 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "beside.h"
 #include "handover.h"
 
 #define ARGUMENTS_MAX 16
-
-#define OTHER "pvebind-hook-kmod"
 
 static struct {
 	struct pvb_ctx *ctx;
@@ -25,19 +24,6 @@ static struct {
 	pid_t pid;
 } self;
 
-/* Beside this one, which the snippet only links to; what /proc says of a file that an upgrade has replaced ends otherwise. */
-static bool other_find(char program[PATH_MAX])
-{
-	ssize_t n = readlink("/proc/self/exe", program, PATH_MAX - sizeof(OTHER));
-	char *slash;
-
-	program[n > 0 ? n : 0] = '\0';
-	slash = strrchr(program, '/');
-	if (slash)
-		strcpy(slash + 1, OTHER);
-	return slash;
-}
-
 static void become_other(void *data)
 {
 	char program[PATH_MAX], began[40], *argv[ARGUMENTS_MAX + 3];
@@ -45,7 +31,7 @@ static void become_other(void *data)
 
 	(void)data;
 	/* Not of a child: its parent waits for what only the child can tell. */
-	if (getpid() != self.pid || !other_find(program))
+	if (getpid() != self.pid || !program_beside(program, "pvebind-hook-kmod"))
 		return;
 	snprintf(began, sizeof(began), "--began=%" PRId64, *self.began_ns);
 	argv[argc++] = self.argv[0];

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "beside.h"
 #include "seed.h"
 
 #define SYSTEMD_RUN "/usr/bin/systemd-run"
@@ -26,20 +27,6 @@ struct seed {
 	char unit[80], description[80];
 	bool systemd;
 };
-
-/* build/pvebind-guard, or /usr/libexec/pvebind/pvebind-guard: beside the hook, which the snippet only links to. */
-static bool program_find(struct seed *seed)
-{
-	ssize_t n = readlink("/proc/self/exe", seed->program, sizeof(seed->program) - sizeof("pvebind-guard"));
-	char *slash;
-
-	seed->program[n > 0 ? n : 0] = '\0';
-	slash = strrchr(seed->program, '/');
-	if (!slash)
-		return false;
-	strcpy(slash + 1, "pvebind-guard");
-	return access(seed->program, X_OK) == 0;
-}
 
 static void seed_fill(struct seed *seed, const struct front *front, unsigned vmid, uint64_t generation)
 {
@@ -142,7 +129,7 @@ void seed_sow(struct front *front, unsigned vmid, uint64_t generation)
 		return;
 	}
 	seed_fill(&seed, front, vmid, generation);
-	pid = program_find(&seed) ? fork() : -1;
+	pid = program_beside(seed.program, "pvebind-guard") && access(seed.program, X_OK) == 0 ? fork() : -1;
 	if (pid == 0)
 		grow(&seed);
 	if (pid < 0)
