@@ -15,13 +15,6 @@
 #define END_WAIT_NS 5000000000
 #define KILL_WAIT_NS 100000000 /* a killed process that is not gone by then sleeps uninterruptibly */
 
-struct ask {
-	pid_t pid;
-	int pidfd, fd;
-	char *text;
-	size_t size, room;
-};
-
 /* Locks and Proxmox VE's pipes must go with the caller, also when the child outlives it. */
 static void __attribute__((noreturn)) child_run(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int fd)
 {
@@ -41,10 +34,13 @@ static void __attribute__((noreturn)) child_run(struct pvb_ctx *ctx, pvb_answer_
 	_exit(0);
 }
 
-static int child_start(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, struct ask *ask)
+int pvb_ask_start(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, struct pvb_ask *ask)
 {
 	int fds[2];
 
+	*ask = (struct pvb_ask){ .pidfd = -1, .fd = -1 };
+	if (pvb_ctx_late(ctx))
+		return -ETIMEDOUT;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
 	ask->pid = fork();
@@ -61,7 +57,7 @@ static int child_start(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, s
 }
 
 /* One read: 1 something came, 0 the end. */
-static int text_read(struct ask *ask)
+static int text_read(struct pvb_ask *ask)
 {
 	ssize_t n;
 
@@ -111,7 +107,7 @@ static struct pace pace_read(pid_t pid)
 }
 
 /* Silent for a silence, and in the latter half of it neither running nor woken. */
-static int answer_wait(const struct pvb_ctx *ctx, struct ask *ask, int64_t silence_ns)
+static int answer_wait(const struct pvb_ctx *ctx, struct pvb_ask *ask, int64_t silence_ns)
 {
 	int64_t end_ns = pvb_now_ns() + SILENCES_MAX * silence_ns;
 	struct pace before = { .state = 0 };
@@ -142,7 +138,7 @@ static int answer_wait(const struct pvb_ctx *ctx, struct ask *ask, int64_t silen
 }
 
 /* Whether it ended well. One that does not end becomes init's child when we are gone. */
-static bool child_end(struct ask *ask, bool ended)
+static bool child_end(struct pvb_ask *ask, bool ended)
 {
 	struct pollfd gone = { .fd = ask->pidfd, .events = POLLIN };
 	int status = -1;
@@ -155,29 +151,32 @@ static bool child_end(struct ask *ask, bool ended)
 	return waitpid(ask->pid, &status, WNOHANG) == ask->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t silence_ns, char **text, size_t *size)
+int pvb_ask_end(struct pvb_ctx *ctx, struct pvb_ask *ask, int64_t silence_ns, char **text, size_t *size)
 {
-	struct ask ask = { .pidfd = -1 };
-	int r;
+	int r = answer_wait(ctx, ask, silence_ns);
 
 	*text = NULL;
 	*size = 0;
-	if (pvb_ctx_late(ctx))
-		return -ETIMEDOUT;
-	r = child_start(ctx, answer, data, &ask);
-	if (r < 0)
-		return r;
-	r = answer_wait(ctx, &ask, silence_ns);
-	if (!child_end(&ask, r == 0) && r == 0)
+	if (!child_end(ask, r == 0) && r == 0)
 		r = -EIO;
-	close(ask.fd);
-	if (ask.pidfd >= 0)
-		close(ask.pidfd);
+	close(ask->fd);
+	if (ask->pidfd >= 0)
+		close(ask->pidfd);
 	if (r < 0 && r != -ETIMEDOUT && r != -ECANCELED) {
-		free(ask.text);
+		free(ask->text);
 		return r;
 	}
-	*text = ask.text;
-	*size = ask.size;
+	*text = ask->text;
+	*size = ask->size;
 	return r;
+}
+
+int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t silence_ns, char **text, size_t *size)
+{
+	struct pvb_ask ask;
+	int r = pvb_ask_start(ctx, answer, data, &ask);
+
+	*text = NULL;
+	*size = 0;
+	return r < 0 ? r : pvb_ask_end(ctx, &ask, silence_ns, text, size);
 }

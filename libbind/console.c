@@ -219,22 +219,28 @@ static bool may_show(const struct pvb_function *fn)
 
 /* /proc/fb, vtconsole's bind and the frame buffers' nodes all take locks that a graphics driver holds while its
  * frame buffer comes or goes: where that hangs, so does who reads them (fb_seq_start(), show_bind()). */
-int pvb_console_look(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n,
-		     struct pvb_console *console)
+int pvb_console_ask(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n, struct pvb_ask *ask)
 {
 	struct look l = { .ctx = ctx, .fns = fns, .n = n };
+
+	*ask = (struct pvb_ask){ .pid = 0 };
+	for (size_t i = 0; i < n; i++)
+		if (may_show(fns[i]))
+			return pvb_ask_start(ctx, look_answer, &l, ask);
+	return 0;
+}
+
+int pvb_console_answer(struct pvb_ctx *ctx, struct pvb_ask *ask, struct pvb_console *console)
+{
 	_cleanup_free_ char *text = NULL;
 	struct answer answer;
-	bool asked = false;
 	size_t size;
 	int r;
 
 	*console = (struct pvb_console){ .firmware = -1 };
-	for (size_t i = 0; i < n; i++)
-		asked = asked || may_show(fns[i]);
-	if (!asked)
+	if (!ask->pid)
 		return 0;
-	r = pvb_ask(ctx, look_answer, &l, LOOK_NS, &text, &size);
+	r = pvb_ask_end(ctx, ask, LOOK_NS, &text, &size);
 	if (r == 0 && size != sizeof(answer))
 		r = -EIO;
 	if (r < 0)

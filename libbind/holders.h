@@ -25,7 +25,7 @@ struct pvb_search {
 	int fd;    /* where what is found goes: struct pvb_holder, one after the other */
 	int64_t shown_ns;
 	unsigned unreadable;
-	char buffer[65536];
+	char *buffer; /* SEARCH_BUFFER bytes, of the walk alone */
 	volatile int *at; /* the process that is looked into */
 };
 /* Walk proc; in a child of pvb_ask(), data is a struct pvb_search. What ends the answer is a holder without a process,

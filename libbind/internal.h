@@ -150,6 +150,16 @@ typedef void pvb_answer_fn(struct pvb_ctx *ctx, void *data, int fd);
  * for silence_ns, or went on for five times that, or until the context's time was over. -EIO: it did not end well.
  * A child that hangs in the kernel is left behind, harming nobody. */
 int pvb_ask(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, int64_t silence_ns, char **text, size_t *size) PVB_MUST_CHECK;
+/* The same in two halves, for who has something else to do meanwhile. What was started must be ended; its silence
+ * is counted from then on. */
+struct pvb_ask {
+	pid_t pid;
+	int pidfd, fd;
+	char *text; /* malloced: what has come */
+	size_t size, room;
+};
+int pvb_ask_start(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, struct pvb_ask *ask) PVB_MUST_CHECK;
+int pvb_ask_end(struct pvb_ctx *ctx, struct pvb_ask *ask, int64_t silence_ns, char **text, size_t *size) PVB_MUST_CHECK;
 
 /* ---- program.c: the host's own commands ----------------------------------------- */
 /* Run a program ("usr/bin/systemctl", below the root) with args (NULL at their end) to its end. 0 whatever its status
@@ -260,10 +270,10 @@ struct pvb_console {
 	bool shown;
 	char unsure[256];       /* a sentence on what could not be found out; "" */
 };
-/* What the console has to do with the functions. Reads only, in a child. -ETIMEDOUT: the kernel does not answer, as a
- * graphics driver hangs. */
-int pvb_console_look(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n,
-		     struct pvb_console *console) PVB_MUST_CHECK;
+/* What the console has to do with the functions. Reads only, in a child, whose answer comes while the caller goes on;
+ * one that was asked for must be taken. -ETIMEDOUT: the kernel does not answer, as a graphics driver hangs. */
+int pvb_console_ask(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n, struct pvb_ask *ask) PVB_MUST_CHECK;
+int pvb_console_answer(struct pvb_ctx *ctx, struct pvb_ask *ask, struct pvb_console *console) PVB_MUST_CHECK;
 
 /* ---- reset.c ------------------------------------------------------------------------ */
 /* Whether methods ("auto", "none", "flr bus", …) is well formed. */
@@ -486,7 +496,10 @@ int pvb_letgo_wait(struct pvb_ctx *ctx, const struct pvb_settings *settings, con
 /* Append every refusal that stands against moving the snapshot's functions for the request. others:
  * devices that a lend of another name has count as held. */
 int pvb_judge(struct pvb_ctx *ctx, const struct pvb_request *request, const struct pvb_snapshot *snapshot,
-	      const struct pvb_console *console, struct pvb_refusals *refusals, struct pvb_err *err) PVB_MUST_CHECK;
+	      struct pvb_refusals *refusals, struct pvb_err *err) PVB_MUST_CHECK;
+/* The same for the console, of which is known later. */
+int pvb_judge_console(struct pvb_ctx *ctx, const struct pvb_request *request, const struct pvb_console *console,
+		      struct pvb_refusals *refusals) PVB_MUST_CHECK;
 /* Mark those that the request allows. */
 void pvb_refusals_allow(struct pvb_refusals *refusals, const struct pvb_request *request);
 /* Copy all of src behind dst. */

@@ -185,7 +185,7 @@ static int function_judge(struct judgement *j, const struct pvb_function *fn)
 }
 
 int pvb_judge(struct pvb_ctx *ctx, const struct pvb_request *request, const struct pvb_snapshot *snapshot,
-	      const struct pvb_console *console, struct pvb_refusals *refusals, struct pvb_err *err)
+	      struct pvb_refusals *refusals, struct pvb_err *err)
 {
 	struct judgement j = { .ctx = ctx, .request = request, .snapshot = snapshot, .refusals = refusals };
 	int r = pvb_refusals_copy(refusals, &request->refusals);
@@ -195,13 +195,21 @@ int pvb_judge(struct pvb_ctx *ctx, const struct pvb_request *request, const stru
 	for (size_t i = 0; r == 0 && i < pvb_snapshot_count(snapshot); i++)
 		if (!pvb_snapshot_get(snapshot, i)->bridge)
 			r = function_judge(&j, pvb_snapshot_get(snapshot, i));
-	if (r == 0 && console->all && *console->vtcons &&
-	    !pvb_console_other_way(ctx))
-		r = pvb_refuse(refusals, "last-console", &console->owner,
-			       "the host's only console is on this card, and no serial console, ssh or web interface listens: the host could not be reached any more; start ssh, or allow it on purpose");
 	pvb_busy_clear(&j.busy);
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot find out what the host needs: %s", strerror(-r));
 	pvb_refusals_allow(refusals, request);
 	return 0;
+}
+
+int pvb_judge_console(struct pvb_ctx *ctx, const struct pvb_request *request, const struct pvb_console *console,
+		      struct pvb_refusals *refusals)
+{
+	int r = 0;
+
+	if (console->all && *console->vtcons && !pvb_console_other_way(ctx))
+		r = pvb_refuse(refusals, "last-console", &console->owner,
+			       "the host's only console is on this card, and no serial console, ssh or web interface listens: the host could not be reached any more; start ssh, or allow it on purpose");
+	pvb_refusals_allow(refusals, request);
+	return r;
 }

@@ -299,13 +299,29 @@ static void lend_start(struct pvb_builder *b)
 	lend->owner_pid = getpid();
 }
 
-static int console_ask(struct pvb_builder *b)
+static int console_take(struct pvb_builder *b, struct pvb_ask *ask)
 {
-	int r = pvb_console_look(b->ctx, b->moving, b->num_moving, &b->console);
+	int r = pvb_console_answer(b->ctx, ask, &b->console);
 
 	if (r == -ETIMEDOUT)
 		return pvb_err_set(b->err, r, "the kernel's console does not answer, as a graphics driver of this host hangs in the kernel: only a reboot helps");
 	return r < 0 ? pvb_err_set(b->err, r, "cannot find out about the console: %s", strerror(-r)) : 0;
+}
+
+/* The kernel is asked about its console while all else is looked at. */
+static int host_look(struct pvb_builder *b)
+{
+	struct pvb_refusals *refusals = &b->plan->refusals;
+	struct pvb_ask ask;
+	int r = pvb_console_ask(b->ctx, b->moving, b->num_moving, &ask), judged;
+
+	if (r < 0)
+		return r;
+	judged = pvb_judge(b->ctx, b->request, b->snapshot, refusals, b->err);
+	r = console_take(b, &ask);
+	if (r == 0)
+		r = judged;
+	return r == 0 ? pvb_judge_console(b->ctx, b->request, &b->console, refusals) : r;
 }
 
 static int plan_build(struct pvb_builder *b)
@@ -313,9 +329,7 @@ static int plan_build(struct pvb_builder *b)
 	int r = moving_find(b);
 
 	if (r == 0)
-		r = console_ask(b);
-	if (r == 0)
-		r = pvb_judge(b->ctx, b->request, b->snapshot, &b->console, &b->plan->refusals, b->err);
+		r = host_look(b);
 	lend_start(b);
 	if (r == 0)
 		r = pvb_homes_decide(b);

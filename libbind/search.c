@@ -9,6 +9,7 @@
 #include "holders.h"
 
 #define LIFE_NS 200000000
+#define SEARCH_BUFFER 65536
 
 /* A small file below /proc/PID; "" when the process is gone. */
 static void proc_read(const struct pvb_search *s, int pid, const char *name, char *buf, size_t size)
@@ -213,7 +214,7 @@ static int maps_look(struct pvb_search *s, int pid)
 		close(fd);
 		return -ENOMEM;
 	}
-	setvbuf(file, s->buffer, _IOFBF, sizeof(s->buffer)); /* few reads: each begins with a search in the kernel */
+	setvbuf(file, s->buffer, _IOFBF, SEARCH_BUFFER); /* few reads: each begins with a search in the kernel */
 	while (r == 0 && getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		r = map_look(s, pid, line);
@@ -270,7 +271,9 @@ void pvb_search_run(struct pvb_ctx *ctx, void *data, int fd)
 {
 	struct pvb_search *s = data;
 	struct pvb_holder end = { .pid = 0 };
+	char buffer[SEARCH_BUFFER];
 
+	s->buffer = buffer;
 	s->ctx = ctx;
 	s->fd = fd;
 	s->proc_fd = pvb_open(ctx, "proc", O_RDONLY | O_DIRECTORY);

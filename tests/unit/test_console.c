@@ -8,13 +8,21 @@
 #define AUDIO "0000:01:00.1"
 #define GPU2 "0000:02:00.0"
 
+static int console_look(struct host *h, const struct pvb_function *const *fns, size_t n, struct pvb_console *console)
+{
+	struct pvb_ask ask;
+	int r = pvb_console_ask(h->ctx, fns, n, &ask);
+
+	return r < 0 ? r : pvb_console_answer(h->ctx, &ask, console);
+}
+
 static struct pvb_console look(struct host *h, const char *a, const char *b)
 {
 	struct pvb_function fns[] = { function_of(h, a), function_of(h, b) };
 	const struct pvb_function *list[] = { &fns[0], &fns[1] };
 	struct pvb_console console;
 
-	assert_int_equal(pvb_console_look(h->ctx, list, 2, &console), 0);
+	assert_int_equal(console_look(h, list, 2, &console), 0);
 	return console;
 }
 
@@ -269,7 +277,7 @@ static void one_that_does_not_answer(void **state)
 		struct pvb_console console;
 
 		ft_hang_read(h->t, files[i]);
-		assert_int_equal(pvb_console_look(h->ctx, list, 1, &console), -ETIMEDOUT);
+		assert_int_equal(console_look(h, list, 1, &console), -ETIMEDOUT);
 		assert_in_range((pvb_now_ns() - began) / 1000000, 1000, 15000);
 		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nor is a child left */
 		ft_hang_read(h->t, NULL);
