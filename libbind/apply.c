@@ -10,13 +10,13 @@
 
 #define CANCEL_NS 1500000000 /* for what is being done when somebody asks to stop */
 
-/* ---- a stage's workers ---- */
+/* ---- the workers ---- */
 
-static struct pvb_worker *worker_for(struct apply *a, int device)
+static struct pvb_worker *worker_for(struct apply *a, unsigned stage, int device)
 {
 	struct pvb_worker *more;
 
-	for (size_t i = 0; i < a->num_workers; i++)
+	for (size_t i = a->num_workers; i-- > 0 && a->workers[i].stage == stage;)
 		if (a->workers[i].device == device)
 			return &a->workers[i];
 	more = realloc(a->workers, (a->num_workers + 1) * sizeof(*more));
@@ -24,50 +24,67 @@ static struct pvb_worker *worker_for(struct apply *a, int device)
 		return NULL;
 	a->workers = more;
 	more += a->num_workers++;
-	*more = (struct pvb_worker){ .device = device, .pidfd = -1 };
+	*more = (struct pvb_worker){ .stage = stage, .device = device, .pidfd = -1, .gate = { -1, -1 } };
 	return more;
 }
 
-static int op_assign(struct apply *a, size_t number)
+static int ops_assign(struct apply *a)
 {
-	struct pvb_worker *worker = worker_for(a, pvb_op_worker(&a->run.plan->journal.lend, &a->run.plan->journal.ops[number]));
-	size_t *ops = worker ? realloc(worker->ops, (worker->num_ops + 1) * sizeof(*ops)) : NULL;
+	const struct pvb_journal *j = &a->run.plan->journal;
 
-	if (!ops)
-		return -ENOMEM;
-	worker->ops = ops;
-	ops[worker->num_ops++] = number;
+	for (size_t i = 0; i < j->num_ops; i++) {
+		struct pvb_worker *worker = worker_for(a, j->ops[i].stage, pvb_op_worker(&j->lend, &j->ops[i]));
+		size_t *ops = worker ? realloc(worker->ops, (worker->num_ops + 1) * sizeof(*ops)) : NULL;
+
+		if (!ops)
+			return -ENOMEM;
+		worker->ops = ops;
+		ops[worker->num_ops++] = i;
+	}
 	return 0;
 }
 
-static void workers_clear(struct apply *a)
+static void workers_end(struct apply *a)
 {
 	for (size_t i = 0; i < a->num_workers; i++) {
-		if (a->workers[i].pidfd >= 0)
-			close(a->workers[i].pidfd);
+		pvb_worker_end(&a->workers[i]);
 		free(a->workers[i].ops);
 	}
 	free(a->workers);
-	a->workers = NULL;
-	a->num_workers = 0;
+}
+
+/* Where the stage ends that begins there. */
+static size_t stage_end(const struct apply *a, size_t first)
+{
+	size_t end = first;
+
+	while (end < a->num_workers && a->workers[end].stage == a->workers[first].stage)
+		end++;
+	return end;
 }
 
 /* ---- waiting ---- */
+
+/* It was let go; one that has reported the last of its operations only has to end. */
+static bool worker_busy(const struct pvb_worker *worker)
+{
+	return worker->running && worker->gate[1] < 0 && (worker->failed || worker->reported < worker->num_ops);
+}
 
 static int64_t next_deadline(const struct apply *a)
 {
 	int64_t next = INT64_MAX;
 
-	for (size_t i = 0; i < a->num_workers; i++)
-		if (a->workers[i].running && a->workers[i].deadline_ns < next)
+	for (size_t i = a->first; i < a->end; i++)
+		if (worker_busy(&a->workers[i]) && a->workers[i].deadline_ns < next)
 			next = a->workers[i].deadline_ns;
 	return next;
 }
 
-static bool workers_running(const struct apply *a)
+static bool workers_busy(const struct apply *a)
 {
-	for (size_t i = 0; i < a->num_workers; i++)
-		if (a->workers[i].running)
+	for (size_t i = a->first; i < a->end; i++)
+		if (worker_busy(&a->workers[i]))
 			return true;
 	return false;
 }
@@ -80,7 +97,7 @@ static void hurry(struct apply *a, int64_t ns)
 	a->hurried = true;
 	if (until < a->run.deadline_ns)
 		a->run.deadline_ns = until;
-	for (size_t i = 0; i < a->num_workers; i++)
+	for (size_t i = a->first; i < a->end; i++)
 		if (until < a->workers[i].deadline_ns)
 			a->workers[i].deadline_ns = until;
 }
@@ -99,7 +116,7 @@ static void cancelled(struct apply *a)
 /* One round: outcomes, ends of workers, the caller's wish to stop, deadlines. */
 static int round_wait(struct apply *a)
 {
-	size_t n = 2 + a->num_workers;
+	size_t n = 2 + a->end - a->first;
 	_cleanup_free_ struct pollfd *fds = calloc(n, sizeof(*fds));
 	int r;
 
@@ -107,18 +124,18 @@ static int round_wait(struct apply *a)
 		return -ENOMEM;
 	fds[0] = (struct pollfd){ .fd = a->run.out[0], .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = a->hurried ? -1 : a->run.ctx->cancel_fd, .events = POLLIN };
-	for (size_t i = 0; i < a->num_workers; i++)
-		fds[2 + i] = (struct pollfd){ .fd = a->workers[i].running ? a->workers[i].pidfd : -1, .events = POLLIN };
+	for (size_t i = a->first; i < a->end; i++)
+		fds[2 + i - a->first] = (struct pollfd){ .fd = worker_busy(&a->workers[i]) ? a->workers[i].pidfd : -1, .events = POLLIN };
 	r = pvb_poll(fds, n, next_deadline(a));
 	if (r < 0)
 		return r;
 	pvb_outcomes_read(a);
 	if (fds[1].revents)
 		cancelled(a);
-	for (size_t i = 0; i < a->num_workers; i++) {
-		if (fds[2 + i].revents)
+	for (size_t i = a->first; i < a->end; i++) {
+		if (fds[2 + i - a->first].revents)
 			pvb_worker_reap(a, &a->workers[i]);
-		else if (a->workers[i].running && pvb_now_ns() >= a->workers[i].deadline_ns)
+		else if (worker_busy(&a->workers[i]) && pvb_now_ns() >= a->workers[i].deadline_ns)
 			pvb_worker_late(a, &a->workers[i]);
 	}
 	return 0;
@@ -158,13 +175,16 @@ static bool worker_blocked(struct apply *a, const struct pvb_worker *worker)
 static int worker_launch(struct apply *a, struct pvb_worker *worker)
 {
 	char prefix[PVB_ADDR_MAX + 2];
-	int r;
+	int r = 0;
 
 	if (worker_blocked(a, worker))
 		return -PVB_EATTENTION;
 	worker->start_ns = pvb_now_ns();
 	worker->deadline_ns = deadline_now(a);
-	r = pvb_worker_start(&a->run, worker);
+	if (!worker->running)
+		r = pvb_worker_start(&a->run, worker);
+	if (r == 0)
+		r = pvb_worker_go(worker);
 	if (r < 0)
 		pvb_apply_fail(a, worker->device, r, "%scannot start its worker: %s", pvb_worker_prefix(a, worker->device, prefix),
 			     strerror(-r));
@@ -173,8 +193,8 @@ static int worker_launch(struct apply *a, struct pvb_worker *worker)
 
 static void workers_give_up(struct apply *a, int code)
 {
-	for (size_t i = 0; i < a->num_workers; i++) {
-		if (!a->workers[i].running)
+	for (size_t i = a->first; i < a->end; i++) {
+		if (!worker_busy(&a->workers[i]))
 			continue;
 		a->workers[i].running = false;
 		kill(a->workers[i].pid, SIGKILL);
@@ -182,13 +202,25 @@ static void workers_give_up(struct apply *a, int code)
 	}
 }
 
+/* The next stage's processes are made while this one's work. One that cannot be is tried for again when its turn comes. */
+static void next_prepare(struct apply *a)
+{
+	size_t end = stage_end(a, a->end);
+
+	for (size_t i = a->end; i < end; i++)
+		if (pvb_worker_start(&a->run, &a->workers[i]) < 0)
+			break;
+}
+
 static int stage_run(struct apply *a)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < a->num_workers && (r == 0 || a->home); i++)
+	for (size_t i = a->first; i < a->end && (r == 0 || a->home); i++)
 		r = worker_launch(a, &a->workers[i]);
-	while (workers_running(a)) {
+	if (r == 0)
+		next_prepare(a);
+	while (workers_busy(a)) {
 		r = round_wait(a);
 		if (r < 0)
 			workers_give_up(a, r);
@@ -206,23 +238,18 @@ static int time_over(struct apply *a)
 
 static int stages_run(struct apply *a)
 {
-	const struct pvb_journal *j = &a->run.plan->journal;
+	int r = ops_assign(a);
 
-	for (size_t i = 0; i < j->num_ops;) {
-		unsigned stage = j->ops[i].stage;
-		int r = 0;
-
+	if (r < 0) {
+		pvb_apply_fail(a, -1, r, "out of memory");
+		return r;
+	}
+	for (; a->first < a->num_workers; a->first = a->end) {
 		/* Not half of the order: what comes later waits for what is on its way. */
 		if (a->home && (a->left || pvb_now_ns() >= a->run.deadline_ns))
 			return time_over(a);
-
-		for (; r == 0 && i < j->num_ops && j->ops[i].stage == stage; i++)
-			r = op_assign(a, i);
-		if (r == 0)
-			r = stage_run(a);
-		else
-			pvb_apply_fail(a, -1, r, "out of memory");
-		workers_clear(a);
+		a->end = stage_end(a, a->first);
+		r = stage_run(a);
 		if (r < 0 && !a->home)
 			return r;
 	}
@@ -252,6 +279,7 @@ int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, 
 	}
 	fcntl(a.run.out[0], F_SETFL, O_NONBLOCK); /* our end only: a worker waits for room rather than lose a word */
 	r = stages_run(&a);
+	workers_end(&a);
 	close(a.run.out[0]);
 	close(a.run.out[1]);
 	munmap(cancel, sizeof(int));

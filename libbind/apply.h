@@ -7,8 +7,9 @@
 
 struct apply {
 	struct pvb_run run;
-	struct pvb_worker *workers; /* malloced: those of the stage */
+	struct pvb_worker *workers; /* malloced: of all stages, in their order */
 	size_t num_workers;
+	size_t first, end;          /* those of the stage that is under way */
 	bool home;                  /* the way home: goes on after failures */
 	bool left;                  /* … but the time was over */
 	bool hurried;               /* somebody asked to stop: there is little time left */

@@ -621,6 +621,8 @@ struct pvb_outcome {
 struct pvb_worker {
 	pid_t pid;
 	int pidfd;
+	int gate[2];         /* it waits there for its turn; -1 once it has had it */
+	unsigned stage;
 	int device;          /* the device it is for; -1: the host's operations */
 	size_t *ops;         /* malloced: numbers in the plan, in order */
 	size_t num_ops, reported;
@@ -636,7 +638,12 @@ struct pvb_run {
 	volatile int *cancel; /* shared with the workers: no further operation */
 	int out[2];           /* outcomes */
 };
+/* Start its process, which does nothing until it is let go: so that it is there, and has its memory, when its turn
+ * comes. If its turn never comes, or the caller dies, it ends. */
 int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker) PVB_MUST_CHECK;
+int pvb_worker_go(struct pvb_worker *worker) PVB_MUST_CHECK; /* until its deadline_ns */
+/* Collect one that has reported all it had to do, or was never let go. */
+void pvb_worker_end(struct pvb_worker *worker);
 /* Whose worker does the operation: a device's index; -1: the host's. A slot's reset is its first function's. */
 int pvb_op_worker(const struct pvb_lend *lend, const struct pvb_op *op);
 /* Whether the operation has to do with device i's own state in the kernel. */

@@ -67,7 +67,7 @@ void pvb_outcomes_read(struct apply *a)
 	struct pvb_outcome outcome;
 
 	while (read(a->run.out[0], &outcome, sizeof(outcome)) == (ssize_t)sizeof(outcome)) {
-		for (size_t i = 0; i < a->num_workers; i++) {
+		for (size_t i = a->first; i < a->end; i++) {
 			struct pvb_worker *worker = &a->workers[i];
 
 			if (worker->device != pvb_op_worker(&a->run.plan->journal.lend, &a->run.plan->journal.ops[outcome.op]))

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A process per device: what may hang in the kernel hangs there, not in the hook. It has its own device's
  * (or the host's part's) lock and nothing else of ours: no lend lock, no other device's lock, none of PVE's pipes. */
+#include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "internal.h"
+
+#define END_WAIT_NS 5000000000 /* who has nothing left to do but to end; on a busy host that may take its time */
 
 bool pvb_op_touches(const struct pvb_lend *lend, const struct pvb_op *op, size_t i)
 {
@@ -64,13 +68,14 @@ static void others_close(int *keep, size_t n)
 static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker *worker)
 {
 	size_t num_devices = run->plan->journal.lend.num_devices, n = 0;
-	_cleanup_free_ int *keep = calloc(num_devices + 4, sizeof(*keep));
+	_cleanup_free_ int *keep = calloc(num_devices + 5, sizeof(*keep));
 
 	if (!keep)
 		_exit(1);
 	keep[n++] = run->ctx->root_fd;
 	keep[n++] = run->journal_fd;
 	keep[n++] = run->out[1];
+	keep[n++] = worker->gate[0];
 	for (size_t i = 0; i < num_devices; i++)
 		if (run->lock_fds && run->lock_fds[i] >= 0 && pvb_worker_touches(run, worker, i))
 			keep[n++] = run->lock_fds[i];
@@ -127,12 +132,23 @@ static int op_report(struct pvb_run *run, size_t number)
 	return outcome.code;
 }
 
-static void worker_main(struct pvb_run *run, const struct pvb_worker *worker, pid_t parent)
+/* The end of the gate: its turn never came, or the caller is dead. */
+static void turn_await(struct pvb_run *run, const struct pvb_worker *worker)
+{
+	int64_t deadline_ns;
+
+	if (read(worker->gate[0], &deadline_ns, sizeof(deadline_ns)) != (ssize_t)sizeof(deadline_ns))
+		_exit(0);
+	close(worker->gate[0]);
+	run->deadline_ns = deadline_ns; /* in this process it is all there is */
+}
+
+static void __attribute__((noreturn)) worker_main(struct pvb_run *run, const struct pvb_worker *worker, pid_t parent)
 {
 	bool home = worker->num_ops && run->plan->journal.ops[worker->ops[0]].undo;
 
 	descriptors_leave(run, worker);
-	run->deadline_ns = worker->deadline_ns; /* in this process it is all there is */
+	turn_await(run, worker);
 	for (size_t i = 0; i < worker->num_ops; i++) {
 		/* Nobody left to go on with the lend: whoever recovers it waits for our lock. */
 		if (getppid() != parent || *run->cancel)
@@ -145,24 +161,62 @@ static void worker_main(struct pvb_run *run, const struct pvb_worker *worker, pi
 	_exit(0);
 }
 
+static void gate_close(struct pvb_worker *worker)
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (worker->gate[i] >= 0)
+			close(worker->gate[i]);
+		worker->gate[i] = -1;
+	}
+}
+
 int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker)
 {
 	pid_t parent = getpid();
 	int r;
 
-	worker->pid = fork();
-	if (worker->pid < 0)
+	if (pipe2(worker->gate, O_CLOEXEC) < 0)
 		return -errno;
+	worker->pid = fork();
 	if (worker->pid == 0)
 		worker_main(run, worker, parent);
-	worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
-	if (worker->pidfd >= 0) {
+	r = worker->pid < 0 ? -errno : 0;
+	if (r == 0)
+		worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
+	if (r == 0 && worker->pidfd >= 0) {
 		worker->running = true;
 		return 0;
 	}
-	/* Nothing would tell of its end, so that it could not be waited for with a deadline. */
-	r = -errno;
-	kill(worker->pid, SIGKILL);
-	waitpid(worker->pid, NULL, WNOHANG);
+	/* Without a pidfd nothing would tell of its end, so that it could not be waited for with a deadline. */
+	if (r == 0) {
+		r = -errno;
+		kill(worker->pid, SIGKILL);
+		waitpid(worker->pid, NULL, 0);
+	}
+	gate_close(worker);
 	return r;
+}
+
+/* Both ends are ours until now, so that there is no SIGPIPE where it died meanwhile. */
+int pvb_worker_go(struct pvb_worker *worker)
+{
+	ssize_t n = write(worker->gate[1], &worker->deadline_ns, sizeof(worker->deadline_ns));
+	int r = n == (ssize_t)sizeof(worker->deadline_ns) ? 0 : n < 0 ? -errno : -EIO;
+
+	gate_close(worker);
+	return r;
+}
+
+void pvb_worker_end(struct pvb_worker *worker)
+{
+	struct pollfd gone = { .fd = worker->pidfd, .events = POLLIN };
+
+	gate_close(worker);
+	if (worker->running && pvb_poll(&gone, 1, pvb_now_ns() + END_WAIT_NS) <= 0)
+		kill(worker->pid, SIGKILL);
+	if (worker->running)
+		waitpid(worker->pid, NULL, WNOHANG);
+	if (worker->pidfd >= 0)
+		close(worker->pidfd);
+	worker->running = false;
 }
