@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the host lives on: the disks and network interfaces below a function, at any depth. */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -62,28 +63,28 @@ static bool name_is_barren(const char *name)
 	return false;
 }
 
-static int dir_walk(struct walk *w, const char *path, unsigned depth);
+static int children_walk(struct walk *w, int dir, const char *path, unsigned depth);
+
+static int unread_note(struct walk *w, const char *path, int r)
+{
+	if (r == -ENOMEM)
+		return r;
+	pvb_uses_add(&w->unread, "/%s cannot be looked into (%s)", path, strerror(-r));
+	return 0;
+}
 
 /* What is below one NVMe subsystem, if the controller is one of its: namely the block devices. */
 static int nvme_subsystem_walk(struct walk *w, const char *subsystem, const char *controller, unsigned depth)
 {
-	_cleanup_strv_ char **names = NULL;
-	char base[PVB_PATH_MAX], path[PVB_PATH_MAX];
-	int r = pvb_format(base, sizeof(base), "sys/class/nvme-subsystem/%s", subsystem);
+	_cleanup_close_ int dir = -1;
+	char path[PVB_PATH_MAX];
 
-	if (r == 0)
-		r = pvb_format(path, sizeof(path), "%s/%s", base, controller);
-	if (r < 0 || !pvb_sysfs_exists(w->ctx, path))
-		return r;
-	r = pvb_sysfs_dirs(w->ctx, base, &names);
-	for (char **name = names; r == 0 && *name; name++) {
-		if (name_is_barren(*name))
-			continue;
-		r = pvb_format(path, sizeof(path), "%s/%s", base, *name);
-		if (r == 0)
-			r = dir_walk(w, path, depth + 1);
-	}
-	return r;
+	if (pvb_format(path, sizeof(path), "sys/class/nvme-subsystem/%s", subsystem) < 0)
+		return 0;
+	dir = pvb_open(w->ctx, path, O_RDONLY | O_DIRECTORY);
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : unread_note(w, path, dir);
+	return pvb_sysfs_exists_at(dir, controller) ? children_walk(w, dir, path, depth) : 0;
 }
 
 /* With multipath on, an NVMe namespace's block device is not below its controller: it sits at the subsystem,
@@ -100,12 +101,11 @@ static int nvme_heads_walk(struct walk *w, const char *controller, unsigned dept
 
 /* Note what the directory is, by its subsystem: glue directories ("block/", "net/") do not always exist
  * (an NVMe namespace sits directly below its controller). */
-static int dir_note(struct walk *w, const char *path, unsigned depth)
+static int dir_note(struct walk *w, int dir, const char *path, unsigned depth)
 {
-	char link[PVB_PATH_MAX], subsystem[PVB_NAME_MAX];
+	char subsystem[PVB_NAME_MAX];
 
-	if (pvb_format(link, sizeof(link), "%s/subsystem", path) < 0 ||
-	    pvb_sysfs_link(w->ctx, link, subsystem, sizeof(subsystem)) < 0)
+	if (pvb_sysfs_link_at(dir, "subsystem", subsystem, sizeof(subsystem)) < 0)
 		return 0;
 	if (!strcmp(subsystem, "block"))
 		return pvb_paths_add(&w->disks, path);
@@ -117,27 +117,38 @@ static int dir_note(struct walk *w, const char *path, unsigned depth)
 }
 
 /* An entry that is no directory is nothing; a link leads to what somebody else is the parent of. */
-static int dir_walk(struct walk *w, const char *path, unsigned depth)
+static int dir_walk(struct walk *w, int dir, const char *path, unsigned depth)
 {
-	_cleanup_strv_ char **names = NULL;
-	char child[PVB_PATH_MAX];
-	int r = depth > DEPTH_MAX ? -ELOOP : pvb_sysfs_dirs(w->ctx, path, &names);
+	int r = dir_note(w, dir, path, depth);
 
-	if (r == -ENOTDIR || r == -ENOMEM)
-		return r == -ENOMEM ? r : 0;
-	if (r < 0) {
-		pvb_uses_add(&w->unread, "/%s cannot be looked into (%s)", path, strerror(-r));
+	return r < 0 ? r : children_walk(w, dir, path, depth);
+}
+
+static int child_walk(struct walk *w, int dir, const char *path, const char *name, unsigned depth)
+{
+	_cleanup_close_ int fd = -1;
+	char child[PVB_PATH_MAX];
+
+	if (pvb_format(child, sizeof(child), "%s/%s", path, name) < 0) {
+		pvb_uses_add(&w->unread, "/%s is too deep to be looked into", path);
 		return 0;
 	}
-	r = dir_note(w, path, depth);
-	for (char **name = names; r == 0 && *name; name++) {
-		if (name_is_barren(*name) || pvb_name_is_apart(w->fn, *name))
-			continue;
-		if (pvb_format(child, sizeof(child), "%s/%s", path, *name) == 0)
-			r = dir_walk(w, child, depth + 1);
-		else
-			pvb_uses_add(&w->unread, "/%s is too deep to be looked into", path);
-	}
+	if (depth > DEPTH_MAX)
+		return unread_note(w, child, -ELOOP);
+	fd = pvb_sysfs_dir_open(dir, name);
+	if (fd == -ENOENT) /* gone meanwhile */
+		return 0;
+	return fd < 0 ? unread_note(w, child, fd) : dir_walk(w, fd, child, depth);
+}
+
+static int children_walk(struct walk *w, int dir, const char *path, unsigned depth)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r = pvb_sysfs_dirs_of(dir, &names);
+
+	for (char **name = names; r == 0 && *name; name++)
+		if (!name_is_barren(*name) && !pvb_name_is_apart(w->fn, *name))
+			r = child_walk(w, dir, path, *name, depth + 1);
 	return r;
 }
 
@@ -157,9 +168,14 @@ static int walk_uses(struct walk *w, struct pvb_tables *tables, struct pvb_uses 
 int pvb_critical_below(struct pvb_ctx *ctx, struct pvb_tables *tables, const struct pvb_function *fn, const char *path,
 		       struct pvb_uses *disks, struct pvb_uses *nics)
 {
+	_cleanup_close_ int dir = pvb_open(ctx, path, O_RDONLY | O_DIRECTORY);
 	struct walk w = { .ctx = ctx, .fn = fn };
-	int r = dir_walk(&w, path, 0);
+	int r = 0;
 
+	if (dir >= 0)
+		r = dir_walk(&w, dir, path, 0);
+	else if (dir != -ENOENT && dir != -ENOTDIR)
+		r = unread_note(&w, path, dir);
 	if (r == 0)
 		r = walk_uses(&w, tables, disks, nics);
 	pvb_strv_free(w.disks.list);

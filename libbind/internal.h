@@ -88,8 +88,10 @@ int pvb_sysfs_read_at(int dir, const char *attr, char *buf, size_t size) PVB_MUS
 int pvb_sysfs_link_target_at(int dir, const char *name, char *buf, size_t size) PVB_MUST_CHECK;
 int pvb_sysfs_link_at(int dir, const char *name, char *buf, size_t size) PVB_MUST_CHECK;
 bool pvb_sysfs_exists_at(int dir, const char *name);
-/* The same, of its directories alone: not of links to such. */
-int pvb_sysfs_dirs(const struct pvb_ctx *ctx, const char *path, char ***names) PVB_MUST_CHECK;
+/* The same of an open directory (-1: there is none), and of its directories alone: not of links to such. */
+int pvb_sysfs_dirs_of(int dir, char ***names) PVB_MUST_CHECK;
+/* One of those, to be closed; -errno. */
+int pvb_sysfs_dir_open(int dir, const char *name) PVB_MUST_CHECK;
 static inline void cleanup_strv(char ***v) { pvb_strv_free(*v); }
 #define _cleanup_strv_ __attribute__((cleanup(cleanup_strv)))
 

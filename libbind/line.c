@@ -65,9 +65,17 @@ static void char_append(struct pvb_line *line, char c)
 		line->text[line->size++] = c;
 }
 
+static void key_append(struct pvb_line *line, const char *key)
+{
+	char_append(line, ' ');
+	while (*key)
+		char_append(line, *key++);
+	char_append(line, '=');
+}
+
 void pvb_line_text(struct pvb_line *line, const char *key, const char *value)
 {
-	line_append(line, " %s=", key);
+	key_append(line, key);
 	for (; *value; value++)
 		if (isalnum((unsigned char)*value) || strchr("._:/+,-", *value))
 			char_append(line, *value);
@@ -77,7 +85,8 @@ void pvb_line_text(struct pvb_line *line, const char *key, const char *value)
 
 void pvb_line_number(struct pvb_line *line, const char *key, int64_t value)
 {
-	line_append(line, " %s=%" PRId64, key, value);
+	key_append(line, key);
+	line_append(line, "%" PRId64, value);
 }
 
 int pvb_line_finish(struct pvb_line *line)

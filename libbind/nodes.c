@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The device nodes of a function: what a process that uses it has open. */
 #include <ctype.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "internal.h"
@@ -111,40 +112,40 @@ static void node_name(struct pvb_node *node, const char *subsystem, const char *
 			*p = '/';
 }
 
-static int dir_walk(struct walk *w, const char *path, unsigned depth);
+static int dir_walk(struct walk *w, int dir, const char *path, unsigned depth);
 
 /* With multipath on, an NVMe namespace's block device is not below its controller: it sits at the subsystem,
  * which has a link to each of its controllers (drivers/nvme/host/core.c). */
 static int nvme_heads_walk(struct walk *w, const char *controller, unsigned depth)
 {
 	_cleanup_strv_ char **subsystems = NULL;
-	char path[PVB_PATH_MAX];
 	int r = pvb_sysfs_list(w->ctx, "sys/class/nvme-subsystem", &subsystems);
 
 	for (char **s = subsystems; r == 0 && *s; s++) {
-		r = pvb_format(path, sizeof(path), "sys/class/nvme-subsystem/%s/%s", *s, controller);
-		if (r < 0 || !pvb_sysfs_exists(w->ctx, path))
-			continue;
-		*strrchr(path, '/') = '\0';
-		r = dir_walk(w, path, depth + 1);
+		_cleanup_close_ int dir = -1;
+		char path[PVB_PATH_MAX];
+
+		r = pvb_format(path, sizeof(path), "sys/class/nvme-subsystem/%s", *s);
+		if (r == 0)
+			dir = pvb_open(w->ctx, path, O_RDONLY | O_DIRECTORY);
+		if (dir >= 0 && pvb_sysfs_exists_at(dir, controller))
+			r = dir_walk(w, dir, path, depth + 1);
 	}
 	return r;
 }
 
 /* What one directory is: a device with a node, or not. */
-static int dir_note(struct walk *w, const char *path, unsigned depth)
+static int dir_note(struct walk *w, int dir, const char *path, unsigned depth)
 {
-	char attr[PVB_PATH_MAX], dev[32], subsystem[PVB_NAME_MAX];
+	char dev[32], subsystem[PVB_NAME_MAX];
 	const char *name = strrchr(path, '/') + 1;
 	unsigned maj, min;
 	struct pvb_node *node;
 	bool block;
 
-	if (pvb_format(attr, sizeof(attr), "%s/dev", path) < 0 || pvb_sysfs_read(w->ctx, attr, dev, sizeof(dev)) < 0 ||
-	    sscanf(dev, "%u:%u", &maj, &min) != 2)
+	if (pvb_sysfs_read_at(dir, "dev", dev, sizeof(dev)) < 0 || sscanf(dev, "%u:%u", &maj, &min) != 2)
 		return 0;
-	if (pvb_format(attr, sizeof(attr), "%s/subsystem", path) < 0 ||
-	    pvb_sysfs_link(w->ctx, attr, subsystem, sizeof(subsystem)) < 0)
+	if (pvb_sysfs_link_at(dir, "subsystem", subsystem, sizeof(subsystem)) < 0)
 		*subsystem = '\0';
 	block = !strcmp(subsystem, "block");
 	if (!strcmp(subsystem, "input") || node_known(w->nodes, maj, min, block))
@@ -174,21 +175,29 @@ static bool name_is_barren(const char *name)
 	return false;
 }
 
-static int dir_walk(struct walk *w, const char *path, unsigned depth)
+static int child_walk(struct walk *w, int dir, const char *path, const char *name, unsigned depth)
+{
+	_cleanup_close_ int fd = -1;
+	char child[PVB_PATH_MAX];
+	int r = pvb_format(child, sizeof(child), "%s/%s", path, name);
+
+	if (r < 0)
+		return r;
+	fd = pvb_sysfs_dir_open(dir, name);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd; /* gone meanwhile */
+	r = dir_note(w, fd, child, depth);
+	return r < 0 ? r : dir_walk(w, fd, child, depth + 1);
+}
+
+static int dir_walk(struct walk *w, int dir, const char *path, unsigned depth)
 {
 	_cleanup_strv_ char **names = NULL;
-	char child[PVB_PATH_MAX];
-	int r = depth > DEPTH_MAX ? -ELOOP : pvb_sysfs_dirs(w->ctx, path, &names);
+	int r = depth > DEPTH_MAX ? -ELOOP : pvb_sysfs_dirs_of(dir, &names);
 
-	for (char **name = names; r == 0 && *name; name++) {
-		if (name_is_barren(*name) || pvb_name_is_apart(w->fn, *name))
-			continue;
-		r = pvb_format(child, sizeof(child), "%s/%s", path, *name);
-		if (r == 0)
-			r = dir_note(w, child, depth);
-		if (r == 0)
-			r = dir_walk(w, child, depth + 1);
-	}
+	for (char **name = names; r == 0 && *name; name++)
+		if (!name_is_barren(*name) && !pvb_name_is_apart(w->fn, *name))
+			r = child_walk(w, dir, path, *name, depth);
 	return r;
 }
 
@@ -267,11 +276,13 @@ int pvb_device_nodes(struct pvb_ctx *ctx, const struct pvb_function *fn, struct 
 {
 	struct walk w = { .ctx = ctx, .fn = fn, .nodes = nodes };
 	char path[PVB_PATH_MAX];
+	_cleanup_close_ int dir = pvb_open(ctx, pvb_device_path(&fn->addr, "", path), O_RDONLY | O_DIRECTORY);
 	int r;
 
-	pvb_device_path(&fn->addr, "", path);
+	if (dir < 0 && dir != -ENOENT)
+		return dir;
 	w.own = strlen(path) + 1;
-	r = dir_walk(&w, path, 0);
+	r = dir_walk(&w, dir, path, 0);
 	if (r == 0 && !strcmp(fn->driver, "nvidia"))
 		r = nvidia_nodes(&w);
 	if (r == 0 && !strcmp(fn->driver, "amdgpu") && pvb_sysfs_exists(ctx, "dev/kfd"))

@@ -197,17 +197,16 @@ static int entries_add(char ***list, size_t *n, const char *entries, ssize_t siz
 	return 0;
 }
 
-/* By the system call itself: opendir() makes three more, and takes 32 KiB. */
-static int names_read(const struct pvb_ctx *ctx, const char *path, bool dirs, char ***names)
+/* By the system call itself: opendir() makes three more, and takes 32 KiB. fd -1: there is no such folder. */
+static int names_read(int fd, bool dirs, char ***names)
 {
 	char entries[2048] __attribute__((aligned(__alignof__(struct dirent64))));
-	_cleanup_close_ int fd = pvb_open(ctx, path, O_RDONLY | O_DIRECTORY);
 	_cleanup_strv_ char **list = calloc(1, sizeof(*list));
 	ssize_t size = 0;
 	size_t n = 0;
 
-	if (!list || (fd < 0 && fd != -ENOENT))
-		return list ? fd : -ENOMEM;
+	if (!list)
+		return -ENOMEM;
 	while (fd >= 0 && (size = getdents64(fd, entries, sizeof(entries))) > 0)
 		if (entries_add(&list, &n, entries, size, dirs) < 0)
 			return -ENOMEM;
@@ -219,12 +218,21 @@ static int names_read(const struct pvb_ctx *ctx, const char *path, bool dirs, ch
 
 int pvb_sysfs_list(const struct pvb_ctx *ctx, const char *path, char ***names)
 {
-	return names_read(ctx, path, false, names);
+	_cleanup_close_ int fd = pvb_open(ctx, path, O_RDONLY | O_DIRECTORY);
+
+	return fd < 0 && fd != -ENOENT ? fd : names_read(fd, false, names);
 }
 
-int pvb_sysfs_dirs(const struct pvb_ctx *ctx, const char *path, char ***names)
+int pvb_sysfs_dirs_of(int dir, char ***names)
 {
-	return names_read(ctx, path, true, names);
+	return names_read(dir, true, names);
+}
+
+int pvb_sysfs_dir_open(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
 }
 
 const char *pvb_device_path(const struct pvb_addr *addr, const char *attr, char buf[PVB_PATH_MAX])
