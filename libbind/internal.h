@@ -272,8 +272,8 @@ struct pvb_console {
 	bool shown;
 	char unsure[256];       /* a sentence on what could not be found out; "" */
 };
-/* What the console has to do with the functions. Reads only, in a child, whose answer comes while the caller goes on;
- * one that was asked for must be taken. -ETIMEDOUT: the kernel does not answer, as a graphics driver hangs. */
+/* What the console has to do with the functions. Reads only, in a child that opens their frame
+ * buffers: one that was asked for must be taken before it is looked who uses them. -ETIMEDOUT: the kernel does not answer, as a graphics driver hangs. */
 int pvb_console_ask(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n, struct pvb_ask *ask) PVB_MUST_CHECK;
 int pvb_console_answer(struct pvb_ctx *ctx, struct pvb_ask *ask, struct pvb_console *console) PVB_MUST_CHECK;
 

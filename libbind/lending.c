@@ -308,19 +308,17 @@ static int console_take(struct pvb_builder *b, struct pvb_ask *ask)
 	return r < 0 ? pvb_err_set(b->err, r, "cannot find out about the console: %s", strerror(-r)) : 0;
 }
 
-/* The kernel is asked about its console while all else is looked at. */
+/* One after the other: who is asked about the console opens its frame buffer, and would be found as one who uses it. */
 static int host_look(struct pvb_builder *b)
 {
 	struct pvb_refusals *refusals = &b->plan->refusals;
 	struct pvb_ask ask;
-	int r = pvb_console_ask(b->ctx, b->moving, b->num_moving, &ask), judged;
+	int r = pvb_console_ask(b->ctx, b->moving, b->num_moving, &ask);
 
-	if (r < 0)
-		return r;
-	judged = pvb_judge(b->ctx, b->request, b->snapshot, refusals, b->err);
-	r = console_take(b, &ask);
 	if (r == 0)
-		r = judged;
+		r = console_take(b, &ask);
+	if (r == 0)
+		r = pvb_judge(b->ctx, b->request, b->snapshot, refusals, b->err);
 	return r == 0 ? pvb_judge_console(b->ctx, b->request, &b->console, refusals) : r;
 }
 
