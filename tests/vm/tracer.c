@@ -43,6 +43,7 @@ struct proc {
 	pid_t pid;
 	int fail; /* at the end of the call it is in: with this errno, or 0 */
 	bool die; /* there */
+	bool forking; /* its fork has no child yet */
 };
 
 struct strike {
@@ -136,12 +137,22 @@ static void proc_name(const struct proc *p, char name[TEXT_MAX])
 		fclose(f);
 }
 
+/* A fork that a signal comes to is begun again (-ERESTARTNOINTR in copy_process()), and a traced process is sent also
+ * the signals that it ignores: the SIGCHLD of a worker that ends meanwhile. That is one fork, not two. */
+static bool fork_restarted(struct proc *p, const char *call)
+{
+	bool again = p->forking && !strcmp(call, "fork");
+
+	p->forking = !strcmp(call, "fork");
+	return again;
+}
+
 static void call_entered(struct proc *p)
 {
 	struct user_regs_struct r;
 	char name[TEXT_MAX], call[CALL_MAX];
 
-	if (ptrace(PTRACE_GETREGS, p->pid, NULL, &r) < 0 || !call_describe(p->pid, &r, call))
+	if (ptrace(PTRACE_GETREGS, p->pid, NULL, &r) < 0 || !call_describe(p->pid, &r, call) || fork_restarted(p, call))
 		return;
 	proc_name(p, name);
 	say("call %s %s", name, call);
@@ -159,6 +170,8 @@ static void call_left(struct proc *p)
 {
 	struct user_regs_struct r;
 
+	if (p->fail)
+		p->forking = false; /* it has failed, by us */
 	if (p->die)
 		kill(p->pid, SIGKILL);
 	if (!p->fail || ptrace(PTRACE_GETREGS, p->pid, NULL, &r) < 0)
@@ -187,9 +200,12 @@ static void proc_add(pid_t pid)
 
 static void forked(pid_t parent)
 {
+	struct proc *p = proc_of(parent);
 	unsigned long pid = 0;
 	char name[TEXT_MAX];
 
+	if (p)
+		p->forking = false;
 	ptrace(PTRACE_GETEVENTMSG, parent, NULL, &pid);
 	proc_name(&(struct proc){ .pid = parent }, name);
 	say("born %s %lu", name, pid);
