@@ -46,10 +46,9 @@ static int ops_assign(struct apply *a)
 
 static void workers_end(struct apply *a)
 {
-	for (size_t i = 0; i < a->num_workers; i++) {
-		pvb_worker_end(&a->workers[i]);
+	pvb_workers_end(a->workers, a->num_workers);
+	for (size_t i = 0; i < a->num_workers; i++)
 		free(a->workers[i].ops);
-	}
 	free(a->workers);
 }
 

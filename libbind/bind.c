@@ -40,7 +40,6 @@ static int refusals_say(struct pvb_session *s, const struct pvb_plan *plan, stru
 	return pvb_err_set(err, -EBUSY, "%s: nothing was lent and nothing changed (%u reasons, see above)", s->label, standing);
 }
 
-/* Asked to stop after the last wait: who asked is gone, and nobody else would end the lend. */
 /* A failed lend undoes itself. A wish to stop must not end that half-way; it only leaves it less time. The first error is
  * the one to tell, unless something is not home. */
 static int lend_undo(struct pvb_session *s, const struct pvb_lend *lend, struct pvb_err *err)
@@ -81,6 +80,7 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 	r = pvb_session_claim(s, err);
 	if (r == 0)
 		r = pvb_apply(s->ctx, plan, journal_fd, s->lock_fds, s->deadline_ns, NULL, err);
+	/* Asked to stop after the last wait: who asked is gone, and nobody else would end the lend. */
 	if (r == 0 && pvb_ctx_cancelled(s->ctx))
 		r = pvb_err_set(err, -ECANCELED, "%s: asked to stop", s->label);
 	if (r == 0) {

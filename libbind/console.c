@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <linux/fb.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "internal.h"
 
@@ -190,7 +191,8 @@ static int console_look(struct look *l)
 	if (!console->involved)
 		return 0;
 	r = pvb_vtcons_list(ctx, true, console->vtcons, sizeof(console->vtcons));
-	console->shown = *console->vtcons && pvb_terminals_shown(ctx, ours);
+	/* With no other frame buffer a console that is bound has its terminals nowhere else. */
+	console->shown = *console->vtcons && (console->all || pvb_terminals_shown(ctx, ours));
 	return r;
 }
 
@@ -204,6 +206,7 @@ static void look_answer(struct pvb_ctx *ctx, void *data, int fd)
 	struct look *l = data;
 	struct answer answer = { .console.firmware = -1 };
 
+	prctl(PR_SET_NAME, PVB_ASKER);
 	l->ctx = ctx;
 	l->console = &answer.console;
 	answer.code = console_look(l);

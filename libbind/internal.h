@@ -244,7 +244,8 @@ int pvb_critical_find(struct pvb_ctx *ctx, const struct pvb_function *fn, struct
 /* ---- terminal.c ------------------------------------------------------------------- */
 /* Frame-buffer vtconsoles, bound ones only or all, blank-separated. */
 int pvb_vtcons_list(const struct pvb_ctx *ctx, bool bound_only, char *list, size_t size) PVB_MUST_CHECK;
-/* Whether a virtual terminal is mapped to one of the frame buffers (bit N: fbN). */
+/* Whether a virtual terminal is mapped to one of the frame buffers (bit N: fbN), where there are others besides. True
+ * also where none of the others can be asked. */
 bool pvb_terminals_shown(const struct pvb_ctx *ctx, uint32_t framebuffers);
 /* Wait until there is a frame buffer. -ETIMEDOUT. */
 int pvb_console_wait(const struct pvb_ctx *ctx, int64_t deadline_ns) PVB_MUST_CHECK;
@@ -272,8 +273,10 @@ struct pvb_console {
 	bool shown;
 	char unsure[256];       /* a sentence on what could not be found out; "" */
 };
-/* What the console has to do with the functions. Reads only, in a child that opens their frame
- * buffers: one that was asked for must be taken before it is looked who uses them. -ETIMEDOUT: the kernel does not answer, as a graphics driver hangs. */
+/* What the console has to do with the functions. Reads only, in a child, whose answer comes while the caller goes on;
+ * one that was asked for must be taken. It is called PVB_ASKER, and may for an instant have another card's frame buffer
+ * open, which is no use of that card. -ETIMEDOUT: the kernel does not answer, as a graphics driver hangs. */
+#define PVB_ASKER "pvebind-ask"
 int pvb_console_ask(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n, struct pvb_ask *ask) PVB_MUST_CHECK;
 int pvb_console_answer(struct pvb_ctx *ctx, struct pvb_ask *ask, struct pvb_console *console) PVB_MUST_CHECK;
 
@@ -644,8 +647,8 @@ struct pvb_run {
  * comes. If its turn never comes, or the caller dies, it ends. */
 int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker) PVB_MUST_CHECK;
 int pvb_worker_go(struct pvb_worker *worker) PVB_MUST_CHECK; /* until its deadline_ns */
-/* Collect one that has reported all it had to do, or was never let go. */
-void pvb_worker_end(struct pvb_worker *worker);
+/* Collect those that have reported all they had to do, or were never let go. */
+void pvb_workers_end(struct pvb_worker *workers, size_t n);
 /* Whose worker does the operation: a device's index; -1: the host's. A slot's reset is its first function's. */
 int pvb_op_worker(const struct pvb_lend *lend, const struct pvb_op *op);
 /* Whether the operation has to do with device i's own state in the kernel. */

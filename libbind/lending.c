@@ -299,27 +299,29 @@ static void lend_start(struct pvb_builder *b)
 	lend->owner_pid = getpid();
 }
 
-static int console_take(struct pvb_builder *b, struct pvb_ask *ask)
+static int console_failed(struct pvb_builder *b, int code)
 {
-	int r = pvb_console_answer(b->ctx, ask, &b->console);
-
-	if (r == -ETIMEDOUT)
-		return pvb_err_set(b->err, r, "the kernel's console does not answer, as a graphics driver of this host hangs in the kernel: only a reboot helps");
-	return r < 0 ? pvb_err_set(b->err, r, "cannot find out about the console: %s", strerror(-r)) : 0;
+	return pvb_err_set(b->err, code, "cannot find out about the console: %s", strerror(-code));
 }
 
-/* One after the other: who is asked about the console opens its frame buffer, and would be found as one who uses it. */
+/* The kernel is asked about its console while all else is looked at. */
 static int host_look(struct pvb_builder *b)
 {
 	struct pvb_refusals *refusals = &b->plan->refusals;
 	struct pvb_ask ask;
-	int r = pvb_console_ask(b->ctx, b->moving, b->num_moving, &ask);
+	int r = pvb_console_ask(b->ctx, b->moving, b->num_moving, &ask), judged;
 
+	if (r < 0)
+		return console_failed(b, r);
+	judged = pvb_judge(b->ctx, b->request, b->snapshot, refusals, b->err);
+	r = pvb_console_answer(b->ctx, &ask, &b->console);
+	if (judged < 0)
+		return judged;
+	if (r == -ETIMEDOUT)
+		return pvb_err_set(b->err, r, "the kernel's console does not answer, as a graphics driver of this host hangs in the kernel: only a reboot helps");
 	if (r == 0)
-		r = console_take(b, &ask);
-	if (r == 0)
-		r = pvb_judge(b->ctx, b->request, b->snapshot, refusals, b->err);
-	return r == 0 ? pvb_judge_console(b->ctx, b->request, &b->console, refusals) : r;
+		r = pvb_judge_console(b->ctx, b->request, &b->console, refusals);
+	return r < 0 ? console_failed(b, r) : 0;
 }
 
 static int plan_build(struct pvb_builder *b)

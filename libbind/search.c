@@ -44,6 +44,9 @@ static int holder_send(struct pvb_search *s, int pid, struct pvb_target *target,
 	snprintf(holder.node, sizeof(holder.node), "%s", target->node->path);
 	proc_read(s, pid, "comm", holder.command, sizeof(holder.command));
 	holder.command[strcspn(holder.command, "\n")] = '\0';
+	/* Another lend that asks the kernel about its console by this card's frame buffer: closed before this is told. */
+	if (!mapped && !strcmp(holder.command, PVB_ASKER))
+		return 0;
 	owner_read(s, pid, &holder);
 	if (s->ctx->identify && !s->ctx->identify(s->ctx->identify_data, pid, holder.who, sizeof(holder.who)))
 		*holder.who = '\0';

@@ -53,14 +53,16 @@ int pvb_vtcons_list(const struct pvb_ctx *ctx, bool bound_only, char *list, size
 	return 0;
 }
 
-/* Whether a virtual terminal is mapped to one of the frame buffers (bit N: fbN). Any frame buffer's node answers
- * for all; where there is none to ask, they are. */
+/* Any frame buffer's node answers for all. One of the others is asked, as who has a card's own open holds its driver:
+ * a look at who uses the card, which may go on meanwhile, would find that. */
 bool pvb_terminals_shown(const struct pvb_ctx *ctx, uint32_t framebuffers)
 {
 	_cleanup_close_ int fd = -1;
 	char path[32];
 
 	for (unsigned i = 0; fd < 0 && i < FB_MAX; i++) {
+		if (framebuffers & 1u << i)
+			continue;
 		snprintf(path, sizeof(path), "dev/fb%u", i);
 		fd = pvb_open(ctx, path, O_RDONLY | O_NOCTTY);
 	}

@@ -207,42 +207,32 @@ static int group_wait(const struct pvb_ctx *ctx, int inotify_fd, int group, int6
 	}
 }
 
-/* Busy ones to the front of groups, and how many. */
-static int busy_find(const struct pvb_ctx *ctx, int *groups, size_t n, int64_t deadline_ns)
+/* Whether one is in use at the moment: 1, 0, or what group_probe() says. */
+static int any_busy(const struct pvb_ctx *ctx, const int *groups, size_t n, int64_t deadline_ns)
 {
-	int num_busy = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		int r = group_probe(ctx, groups[i], deadline_ns);
-
-		if (r < 0)
-			return r;
-		if (r)
-			groups[num_busy++] = groups[i];
-	}
-	return num_busy;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = group_probe(ctx, groups[i], deadline_ns);
+	return r;
 }
 
-/* Usually QEMU is gone and all are free: only those that are not are watched, as the end of a watch takes the kernel
+/* Usually QEMU is gone and all are free: a watch is set up only where they are not, as its end takes the kernel
  * 6 ms and more (fsnotify_put_group() waits for SRCU's readers, fs/notify/group.c). */
 int pvb_vfio_wait_free(struct pvb_ctx *ctx, const int *groups, size_t n, int64_t deadline_ns)
 {
-	_cleanup_free_ int *busy = malloc((n ? n : 1) * sizeof(*busy));
 	_cleanup_close_ int inotify_fd = -1;
-	int num_busy, r = 0;
+	int r = any_busy(ctx, groups, n, deadline_ns);
 
-	if (!busy)
-		return -ENOMEM;
-	memcpy(busy, groups, n * sizeof(*busy));
-	num_busy = busy_find(ctx, busy, n, deadline_ns);
-	if (num_busy <= 0)
-		return num_busy;
+	if (r <= 0)
+		return r;
 	inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (inotify_fd < 0)
 		return -errno;
-	for (int i = 0; r == 0 && i < num_busy; i++)
-		r = group_watch(ctx, inotify_fd, busy[i]);
-	for (int i = 0; r == 0 && i < num_busy; i++)
-		r = group_wait(ctx, inotify_fd, busy[i], deadline_ns);
+	r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = group_watch(ctx, inotify_fd, groups[i]);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = group_wait(ctx, inotify_fd, groups[i], deadline_ns);
 	return r;
 }

@@ -12,6 +12,7 @@
 #include "internal.h"
 
 #define END_WAIT_NS 5000000000 /* who has nothing left to do but to end; on a busy host that may take its time */
+#define KILL_WAIT_NS 200000000
 
 bool pvb_op_touches(const struct pvb_lend *lend, const struct pvb_op *op, size_t i)
 {
@@ -136,8 +137,12 @@ static int op_report(struct pvb_run *run, size_t number)
 static void turn_await(struct pvb_run *run, const struct pvb_worker *worker)
 {
 	int64_t deadline_ns;
+	ssize_t n;
 
-	if (read(worker->gate[0], &deadline_ns, sizeof(deadline_ns)) != (ssize_t)sizeof(deadline_ns))
+	do
+		n = read(worker->gate[0], &deadline_ns, sizeof(deadline_ns));
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(deadline_ns))
 		_exit(0);
 	close(worker->gate[0]);
 	run->deadline_ns = deadline_ns; /* in this process it is all there is */
@@ -207,16 +212,29 @@ int pvb_worker_go(struct pvb_worker *worker)
 	return r;
 }
 
-void pvb_worker_end(struct pvb_worker *worker)
+/* Nothing is open in it any more that could hang as it is closed: what did, was an operation's, and that one's time. */
+static void worker_collect(struct pvb_worker *worker, int64_t deadline_ns)
 {
-	struct pollfd gone = { .fd = worker->pidfd, .events = POLLIN };
+	struct pollfd end = { .fd = worker->pidfd, .events = POLLIN };
+	bool ended = worker->running && pvb_poll(&end, 1, deadline_ns) > 0;
 
-	gate_close(worker);
-	if (worker->running && pvb_poll(&gone, 1, pvb_now_ns() + END_WAIT_NS) <= 0)
+	if (worker->running && !ended) {
 		kill(worker->pid, SIGKILL);
-	if (worker->running)
-		waitpid(worker->pid, NULL, WNOHANG);
+		ended = pvb_poll(&end, 1, pvb_now_ns() + KILL_WAIT_NS) > 0;
+	}
+	if (ended)
+		waitpid(worker->pid, NULL, 0);
 	if (worker->pidfd >= 0)
 		close(worker->pidfd);
 	worker->running = false;
+}
+
+void pvb_workers_end(struct pvb_worker *workers, size_t n)
+{
+	int64_t deadline_ns = pvb_now_ns() + END_WAIT_NS;
+
+	for (size_t i = 0; i < n; i++)
+		gate_close(&workers[i]);
+	for (size_t i = 0; i < n; i++)
+		worker_collect(&workers[i], deadline_ns);
 }

@@ -120,6 +120,23 @@ static void each_process_counts_once(void **state)
 	pvb_holders_clear(&found);
 }
 
+/* Another hook that asks the kernel about its console has a frame buffer open for an instant. */
+static void who_asks_about_the_console_is_none(void **state)
+{
+	struct host *h = *state;
+	struct pvb_holders found;
+
+	ft_process(h->t, 813, "pvebind-ask", "pvebind-hook", NODE);
+	found = find(h, NODE);
+	assert_int_equal(found.n, 0);
+	assert_false(found.incomplete);
+	ft_process(h->t, 812, "pvebind-asks", "pvebind-asks", NODE);
+	found = find(h, NODE);
+	assert_int_equal(found.n, 1);
+	assert_int_equal(found.list[0].pid, 812);
+	pvb_holders_clear(&found);
+}
+
 static void mappings_count(void **state)
 {
 	struct host *h = *state;
@@ -366,6 +383,7 @@ int main(void)
 		TEST(owners_are_known_by_cgroup),
 		TEST(vms_are_known_by_name),
 		TEST(each_process_counts_once),
+		TEST(who_asks_about_the_console_is_none),
 		TEST(mappings_count),
 		TEST(threads_count),
 		TEST(unreadable_is_counted),
