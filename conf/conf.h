@@ -489,14 +489,18 @@ struct conf_extra {
  * conf_extra_clear(), both after a failure too. Looks at sysfs through pvb_snapshot_take(). */
 int conf_request_build(struct pvb_ctx *ctx, const char *config, unsigned vmid, const char *migrated_from,
 		       struct pvb_request *request, struct conf_extra *extra, struct pvb_err *err) PVB_MUST_CHECK;
+/* The same with pvebind.ini as it was read already for this VM and this node, and whose notes are taken; NULL: it is read. */
+int conf_request_build_with(struct pvb_ctx *ctx, const char *config, struct conf_settings *settings, unsigned vmid,
+			    const char *migrated_from, struct pvb_request *request, struct conf_extra *extra, struct pvb_err *err)
+	PVB_MUST_CHECK;
 void conf_extra_clear(struct conf_extra *extra);
 
 /* ---- nextscript.c: another hookscript -------------------------------------------------------- */
 
 #define CONF_NEXT_MAX sizeof(((struct pvb_settings *)NULL)->next)
 
-/* What pvebind.ini says for VM vmid: a volume or a path, as written; "" for none. */
-int conf_next_configured(struct pvb_ctx *ctx, const char *config, unsigned vmid, char next[CONF_NEXT_MAX],
+/* Read pvebind.ini for VM vmid on this node: settings.options.settings.next is a volume or a path, as written; "" for none. */
+int conf_next_configured(struct pvb_ctx *ctx, const char *config, unsigned vmid, struct conf_settings *settings,
 			 struct pvb_err *err) PVB_MUST_CHECK;
 /* A volume becomes the path of its file; a path is let be. */
 int conf_next_resolve(struct pvb_ctx *ctx, char next[CONF_NEXT_MAX], struct pvb_err *err) PVB_MUST_CHECK;

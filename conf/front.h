@@ -25,6 +25,7 @@ struct front {
 	const char *root;          /* --root, or "/" */
 	const char *config;        /* --config, or NULL */
 	const char *migrated_from; /* PVE_MIGRATED_FROM, or NULL */
+	struct conf_settings *settings; /* pvebind.ini as it was read for the VM, its notes taken by front_request(); NULL: it is read */
 	FILE *out;                 /* where lines go */
 	FILE *errors;              /* where errors and warnings go; NULL: to out */
 	bool looking;              /* nothing is done, so nothing is for the system's log */

@@ -21,18 +21,12 @@
 
 /* ---- which ------------------------------------------------------------------------- */
 
-int conf_next_configured(struct pvb_ctx *ctx, const char *config, unsigned vmid, char next[CONF_NEXT_MAX],
+int conf_next_configured(struct pvb_ctx *ctx, const char *config, unsigned vmid, struct conf_settings *settings,
 			 struct pvb_err *err)
 {
-	struct conf_settings settings;
 	char node[PVB_NAME_MAX];
-	int r = conf_settings_load(ctx, config, vmid, conf_node_name(ctx, node, sizeof(node)), &settings, err);
 
-	*next = '\0';
-	if (r == 0)
-		conf_copy(next, CONF_NEXT_MAX, settings.options.settings.next);
-	conf_settings_clear(&settings);
-	return r;
+	return conf_settings_load(ctx, config, vmid, conf_node_name(ctx, node, sizeof(node)), settings, err);
 }
 
 int conf_next_resolve(struct pvb_ctx *ctx, char next[CONF_NEXT_MAX], struct pvb_err *err)
@@ -61,12 +55,17 @@ static void __attribute__((noreturn))
 answer_give(struct pvb_ctx *ctx, const char *config, unsigned vmid, struct answer *answer, int out)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct conf_settings settings;
 
 	for (int fd = 0; fd <= 2; fd++)
 		if (null < 0 || dup2(null, fd) < 0)
 			close(fd);
-	if (!*answer->next)
-		answer->code = conf_next_configured(ctx, config, vmid, answer->next, &answer->err);
+	if (!*answer->next) {
+		answer->code = conf_next_configured(ctx, config, vmid, &settings, &answer->err);
+		if (answer->code == 0)
+			conf_copy(answer->next, sizeof(answer->next), settings.options.settings.next);
+		conf_settings_clear(&settings);
+	}
 	if (answer->code == 0)
 		answer->code = conf_next_resolve(ctx, answer->next, &answer->err);
 	/* Less than PIPE_BUF: whole or not at all. */

@@ -8,7 +8,7 @@
 struct build {
 	struct pvb_ctx *ctx;
 	const struct conf_vm *vm;
-	const struct conf_settings *settings;
+	struct conf_settings *settings;
 	struct pvb_request *request;
 	struct conf_extra *extra;
 	struct pvb_err *err;
@@ -150,17 +150,21 @@ static int request_fill(const struct build *b)
 	return r;
 }
 
-/* pvebind.ini, then all that depends on both. */
-static int settings_use(struct build *b, const char *config)
+/* What pvebind.ini says, if it could be read, then all that depends on both. */
+static int settings_use(struct build *b, int loaded)
+{
+	b->extra->notes = b->settings->notes;
+	b->settings->notes = (struct conf_notes){ .n = 0 };
+	return loaded < 0 ? loaded : request_fill(b);
+}
+
+static int settings_read(struct build *b, const char *config)
 {
 	struct conf_settings settings;
 	int r = conf_settings_load(b->ctx, config, b->vm->vmid, b->extra->node, &settings, b->err);
 
 	b->settings = &settings;
-	b->extra->notes = settings.notes;
-	settings.notes = (struct conf_notes){ .n = 0 };
-	if (r == 0)
-		r = request_fill(b);
+	r = settings_use(b, r);
 	b->settings = NULL;
 	conf_settings_clear(&settings);
 	return r;
@@ -178,8 +182,14 @@ static void extra_fill(struct conf_extra *extra, const struct conf_vm *vm)
 int conf_request_build(struct pvb_ctx *ctx, const char *config, unsigned vmid, const char *migrated_from,
 		       struct pvb_request *request, struct conf_extra *extra, struct pvb_err *err)
 {
+	return conf_request_build_with(ctx, config, NULL, vmid, migrated_from, request, extra, err);
+}
+
+int conf_request_build_with(struct pvb_ctx *ctx, const char *config, struct conf_settings *settings, unsigned vmid,
+			    const char *migrated_from, struct pvb_request *request, struct conf_extra *extra, struct pvb_err *err)
+{
 	struct conf_vm vm;
-	struct build b = { .ctx = ctx, .vm = &vm, .request = request, .extra = extra, .err = err };
+	struct build b = { .ctx = ctx, .vm = &vm, .settings = settings, .request = request, .extra = extra, .err = err };
 	int r;
 
 	*request = (struct pvb_request){ .num_wanted = 0 };
@@ -193,7 +203,7 @@ int conf_request_build(struct pvb_ctx *ctx, const char *config, unsigned vmid, c
 		extra_fill(extra, &vm);
 	/* A template never starts; its backup passes no device, so nothing about devices can be wrong. */
 	if (r == 0 && !vm.is_template)
-		r = settings_use(&b, config);
+		r = settings ? settings_use(&b, 0) : settings_read(&b, config);
 	conf_vm_clear(&vm);
 	return r;
 }

@@ -42,7 +42,7 @@ int front_request_complete(struct front *front, struct pvb_request *request, con
 int front_request(struct front *front, unsigned vmid, struct pvb_request *request, struct conf_extra *extra,
 		  struct pvb_err *err)
 {
-	int r = conf_request_build(front->ctx, front->config, vmid, front->migrated_from, request, extra, err);
+	int r = conf_request_build_with(front->ctx, front->config, front->settings, vmid, front->migrated_from, request, extra, err);
 
 	for (size_t i = 0; i < extra->notes.n; i++)
 		pvb_log(front->ctx, extra->notes.list[i].level, "%s", extra->notes.list[i].text);

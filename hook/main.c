@@ -34,20 +34,34 @@ static void part_begins(struct front *front)
 	pvb_ctx_set_start(front->ctx, began_ns);
 }
 
-/* Another hookscript, before ours lends; it may stop what uses the devices, or make them. Proxmox VE calls no post-stop
- * after a failed pre-start, of any hookscript: when it succeeds here and the lend then fails, it is not told. */
-static enum front_status next_before(struct front *front, unsigned vmid)
+/* Another hookscript, before ours lends; it may stop what uses the devices, or make them, or write pvebind.ini. Proxmox VE
+ * calls no post-stop after a failed pre-start, of any hookscript: when it succeeds here and the lend then fails, it is not told. */
+static enum front_status next_run(struct front *front, unsigned vmid, char next[CONF_NEXT_MAX])
 {
-	char next[CONF_NEXT_MAX];
 	const struct conf_call call = { .ctx = front->ctx, .next = next, .vmid = vmid, .phase = "pre-start" };
 	struct pvb_err err;
 
-	/* A fault in pvebind.ini is said by who lends; a switched-off hook lends nothing, and refuses. */
-	if (conf_next_configured(front->ctx, front->config, vmid, next, &err) < 0 || !*next || front_switched_off(front))
+	/* A switched-off hook lends nothing, and refuses. */
+	if (front_switched_off(front))
 		return FRONT_DONE;
 	if (conf_next_resolve(front->ctx, next, &err) < 0 || conf_next_check(&call, &err) < 0)
 		return front_fail(front, &err, FRONT_CONFIG);
 	return conf_next_run(&call, &err) < 0 ? front_fail(front, &err, FRONT_REFUSED) : FRONT_DONE;
+}
+
+/* With none of them the lend goes by what was read. A fault in pvebind.ini is said by who lends. */
+static enum front_status next_before(struct front *front, unsigned vmid, struct conf_settings *settings)
+{
+	char next[CONF_NEXT_MAX];
+	struct pvb_err err;
+
+	if (conf_next_configured(front->ctx, front->config, vmid, settings, &err) < 0)
+		return FRONT_DONE;
+	conf_copy(next, sizeof(next), settings->options.settings.next);
+	if (*next)
+		return next_run(front, vmid, next);
+	front->settings = settings;
+	return FRONT_DONE;
 }
 
 /* What it is called must be asked before the journal goes. */
@@ -71,16 +85,22 @@ static void next_after(struct front *front, unsigned vmid, const char *phase, co
 
 static enum front_status pre_start(struct front *front, unsigned vmid)
 {
-	enum front_status status;
+	struct conf_settings settings = { .num_devices = 0 };
+	enum front_status status = FRONT_DONE;
 	struct pvb_err err;
 
 	/* The web interface's "Stop" of the task: what was done is undone, then the hook ends. */
 	if (front_catch_signals(front, &err) < 0)
 		return front_fail(front, &err, FRONT_REFUSED);
 	front->begun = seed_sow;
-	status = handed_over ? FRONT_DONE : next_before(front, vmid);
+	if (!handed_over)
+		status = next_before(front, vmid, &settings);
 	part_begins(front); /* it had all the time it took */
-	return status == FRONT_DONE ? front_lend(front, vmid) : status;
+	if (status == FRONT_DONE)
+		status = front_lend(front, vmid);
+	front->settings = NULL;
+	conf_settings_clear(&settings);
+	return status;
 }
 
 static enum front_status post_start(struct front *front, unsigned vmid)
