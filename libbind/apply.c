@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "apply.h"
 
@@ -46,7 +45,7 @@ static int ops_assign(struct apply *a)
 
 static void workers_end(struct apply *a)
 {
-	pvb_workers_end(a->workers, a->num_workers);
+	pvb_workers_end(a->run.ctx, a->workers, a->num_workers);
 	for (size_t i = 0; i < a->num_workers; i++)
 		free(a->workers[i].ops);
 	free(a->workers);
@@ -67,7 +66,7 @@ static size_t stage_end(const struct apply *a, size_t first)
 /* It was let go; one that has reported the last of its operations only has to end. */
 static bool worker_busy(const struct pvb_worker *worker)
 {
-	return worker->running && worker->gate[1] < 0 && (worker->failed || worker->reported < worker->num_ops);
+	return worker->running && worker->begun && (worker->failed || worker->reported < worker->num_ops);
 }
 
 static int64_t next_deadline(const struct apply *a)
@@ -108,7 +107,9 @@ static void cancelled(struct apply *a)
 	hurry(a, a->home ? PVB_CANCEL_HOME_NS : CANCEL_NS);
 	if (a->home)
 		return;
-	*a->run.cancel = 1;
+	a->stopped = true;
+	for (size_t i = a->first; i < a->end; i++)
+		pvb_worker_stop(&a->workers[i]);
 	pvb_apply_fail(a, -1, -ECANCELED, "asked to stop: undoing what was done");
 }
 
@@ -265,22 +266,15 @@ int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, 
 		.device_failed = device_failed,
 		.err = err,
 	};
-	void *cancel = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int r;
 
 	err->code = 0;
-	if (cancel == MAP_FAILED)
-		return pvb_err_set(err, -ENOMEM, "out of memory");
-	a.run.cancel = cancel;
-	if (pipe2(a.run.out, O_CLOEXEC) < 0) {
-		munmap(cancel, sizeof(int));
+	if (pipe2(a.run.out, O_CLOEXEC) < 0)
 		return pvb_err_set(err, -errno, "cannot make a pipe: %s", strerror(errno));
-	}
 	fcntl(a.run.out[0], F_SETFL, O_NONBLOCK); /* our end only: a worker waits for room rather than lose a word */
 	r = stages_run(&a);
 	workers_end(&a);
 	close(a.run.out[0]);
 	close(a.run.out[1]);
-	munmap(cancel, sizeof(int));
 	return r;
 }

@@ -13,6 +13,7 @@ struct apply {
 	bool home;                  /* the way home: goes on after failures */
 	bool left;                  /* … but the time was over */
 	bool hurried;               /* somebody asked to stop: there is little time left */
+	bool stopped;               /* … and workers of a lend were told: some have not done all they had to */
 	bool *device_failed;
 	struct pvb_err *err;        /* the first failure */
 };

@@ -133,16 +133,23 @@ static int answer_wait(const struct pvb_ctx *ctx, struct pvb_ask *ask, int64_t s
 		before.state = 0;
 		if (r > 0)
 			r = fds[1].revents ? -ECANCELED : text_read(ask);
+		if (r > 0 && ask->enough && ask->size >= ask->enough)
+			return 0;
 	}
 	return r;
 }
 
 /* Whether it ended well. One that does not end becomes init's child when we are gone. */
-static bool child_end(struct pvb_ask *ask, bool ended)
+static bool child_end(struct pvb_ctx *ctx, struct pvb_ask *ask, bool ended)
 {
 	struct pollfd gone = { .fd = ask->pidfd, .events = POLLIN };
 	int status = -1;
 
+	if (ended && ask->enough && ask->size >= ask->enough && ask->pidfd >= 0) {
+		pvb_child_later(ctx, ask->pid, ask->pidfd);
+		ask->pidfd = -1;
+		return true;
+	}
 	if (!ended)
 		kill(ask->pid, SIGKILL);
 	/* One that has said all is about to end; on a busy host that may take its time. */
@@ -157,7 +164,7 @@ int pvb_ask_end(struct pvb_ctx *ctx, struct pvb_ask *ask, int64_t silence_ns, ch
 
 	*text = NULL;
 	*size = 0;
-	if (!child_end(ask, r == 0) && r == 0)
+	if (!child_end(ctx, ask, r == 0) && r == 0)
 		r = -EIO;
 	close(ask->fd);
 	if (ask->pidfd >= 0)

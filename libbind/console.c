@@ -243,6 +243,7 @@ int pvb_console_answer(struct pvb_ctx *ctx, struct pvb_ask *ask, struct pvb_cons
 	*console = (struct pvb_console){ .firmware = -1 };
 	if (!ask->pid)
 		return 0;
+	ask->enough = sizeof(answer);
 	r = pvb_ask_end(ctx, ask, LOOK_NS, &text, &size);
 	if (r == 0 && size != sizeof(answer))
 		r = -EIO;

@@ -38,6 +38,7 @@ void pvb_ctx_free(struct pvb_ctx *ctx)
 {
 	if (!ctx)
 		return;
+	pvb_children_collect(ctx);
 	if (ctx->kmod_free)
 		ctx->kmod_free(ctx);
 	if (ctx->pci_free)

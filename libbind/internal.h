@@ -50,6 +50,8 @@ struct pvb_ctx {
 	pvb_without_kmod_fn *without_kmod;
 	void *without_kmod_data;
 	bool changing;       /* too late for without_kmod */
+	struct pvb_child *children; /* child.c's own */
+	size_t num_children;
 	/* module.c's and names.c's own. By pointers, so that a program that only looks (the guard) links neither library. */
 	void *kmod, *pci;
 	void (*kmod_free)(struct pvb_ctx *ctx), (*pci_free)(struct pvb_ctx *ctx);
@@ -159,9 +161,15 @@ struct pvb_ask {
 	int pidfd, fd;
 	char *text; /* malloced: what has come */
 	size_t size, room;
+	size_t enough; /* so much is the whole answer; 0: it goes on until the child ends */
 };
 int pvb_ask_start(struct pvb_ctx *ctx, pvb_answer_fn *answer, void *data, struct pvb_ask *ask) PVB_MUST_CHECK;
 int pvb_ask_end(struct pvb_ctx *ctx, struct pvb_ask *ask, int64_t silence_ns, char **text, size_t *size) PVB_MUST_CHECK;
+
+/* ---- child.c: children that only have to end ---------------------------------------- */
+/* Collect it when the context goes, or as there are many; pidfd is closed then. */
+void pvb_child_later(struct pvb_ctx *ctx, pid_t pid, int pidfd);
+void pvb_children_collect(struct pvb_ctx *ctx);
 
 /* ---- program.c: the host's own commands ----------------------------------------- */
 /* Run a program ("usr/bin/systemctl", below the root) with args (NULL at their end) to its end. 0 whatever its status
@@ -626,13 +634,14 @@ struct pvb_outcome {
 struct pvb_worker {
 	pid_t pid;
 	int pidfd;
-	int gate[2];         /* it waits there for its turn; -1 once it has had it */
+	int gate[2];         /* it waits there for its turn, and its end says that no further operation is wanted */
 	unsigned stage;
 	int device;          /* the device it is for; -1: the host's operations */
 	size_t *ops;         /* malloced: numbers in the plan, in order */
 	size_t num_ops, reported;
 	int64_t start_ns, deadline_ns;
 	bool running, failed;
+	bool begun;          /* it was let go */
 };
 struct pvb_run {
 	struct pvb_ctx *ctx;
@@ -640,15 +649,16 @@ struct pvb_run {
 	int journal_fd;
 	const int *lock_fds;  /* per device of the plan: its lock, or -1; then the host's part's */
 	int64_t deadline_ns;  /* of it all: a lend gives up then, a way home leaves the rest to who comes next */
-	volatile int *cancel; /* shared with the workers: no further operation */
 	int out[2];           /* outcomes */
 };
 /* Start its process, which does nothing until it is let go: so that it is there, and has its memory, when its turn
  * comes. If its turn never comes, or the caller dies, it ends. */
 int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker) PVB_MUST_CHECK;
 int pvb_worker_go(struct pvb_worker *worker) PVB_MUST_CHECK; /* until its deadline_ns */
-/* Collect those that have reported all they had to do, or were never let go. */
-void pvb_workers_end(struct pvb_worker *workers, size_t n);
+/* It begins no further operation. */
+void pvb_worker_stop(struct pvb_worker *worker);
+/* Those that have reported all they had to do, or were never let go, are collected some time. */
+void pvb_workers_end(struct pvb_ctx *ctx, struct pvb_worker *workers, size_t n);
 /* Whose worker does the operation: a device's index; -1: the host's. A slot's reset is its first function's. */
 int pvb_op_worker(const struct pvb_lend *lend, const struct pvb_op *op);
 /* Whether the operation has to do with device i's own state in the kernel. */

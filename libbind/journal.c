@@ -26,10 +26,10 @@ const char *pvb_lend_lock_name(const char *name, char buf[PVB_NAME_MAX])
 /* A line that was cut (a full /run, a death) must not become the beginning of ours. */
 static int tail_end(int fd)
 {
-	struct stat st;
+	off_t size = lseek(fd, 0, SEEK_END); /* where O_APPEND writes all the same */
 	char last = '\n';
 
-	if (fstat(fd, &st) < 0 || st.st_size == 0 || pread(fd, &last, 1, st.st_size - 1) != 1 || last == '\n')
+	if (size <= 0 || pread(fd, &last, 1, size - 1) != 1 || last == '\n')
 		return 0;
 	return write(fd, "\n", 1) < 0 ? -errno : 0;
 }

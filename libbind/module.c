@@ -89,8 +89,10 @@ struct kmod_ctx *pvb_kmod(struct pvb_ctx *ctx)
 	if (kmod)
 		return kmod;
 	kmod = kmod_open(ctx);
-	if (!kmod && ctx->without_kmod && !ctx->changing)
+	if (!kmod && ctx->without_kmod && !ctx->changing) {
+		pvb_children_collect(ctx); /* what it becomes knows none of them */
 		ctx->without_kmod(ctx->without_kmod_data);
+	}
 	if (!kmod)
 		return NULL;
 	kmod_set_log_fn(kmod, kmod_say, ctx);

@@ -88,7 +88,7 @@ void pvb_worker_reap(struct apply *a, struct pvb_worker *worker)
 		return;
 	worker->running = false;
 	pvb_outcomes_read(a); /* what it said last */
-	if (worker->reported == worker->num_ops || worker->failed || *a->run.cancel)
+	if (worker->reported == worker->num_ops || worker->failed || a->stopped)
 		return;
 	worker->failed = true;
 	pvb_apply_fail(a, worker->device, -EIO, "%sits worker ended too early (%s %d)",

@@ -16,7 +16,8 @@
  * - Structures are filled in by the library and only ever grow at their end.
  * - Paths are below the root directory given to pvb_ctx_new().
  * - A context belongs to one thread. Functions that act fork short-lived
- *   children; the caller must not reap all children behind their back.
+ *   children; the caller must not reap all children behind their back. The last
+ *   of them are collected by pvb_ctx_free().
  */
 #ifndef PVEBIND_H
 #define PVEBIND_H

@@ -11,9 +11,6 @@
 
 #include "internal.h"
 
-#define END_WAIT_NS 5000000000 /* who has nothing left to do but to end; on a busy host that may take its time */
-#define KILL_WAIT_NS 200000000
-
 bool pvb_op_touches(const struct pvb_lend *lend, const struct pvb_op *op, size_t i)
 {
 	struct pvb_addr slot;
@@ -65,7 +62,13 @@ static void others_close(int *keep, size_t n)
 	syscall(SYS_close_range, from, ~0u, 0);
 }
 
-/* Of the locks it keeps those of the devices that it touches: whoever wants one of them waits for this process. */
+/* Of the locks it keeps those of the devices that it touches (the last: the host's part's): whoever wants one of them waits
+ * for this process. */
+static bool lock_kept(const struct pvb_run *run, const struct pvb_worker *worker, size_t i)
+{
+	return i == run->plan->journal.lend.num_devices ? worker->device < 0 : pvb_worker_touches(run, worker, i);
+}
+
 static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker *worker)
 {
 	size_t num_devices = run->plan->journal.lend.num_devices, n = 0;
@@ -77,11 +80,9 @@ static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker
 	keep[n++] = run->journal_fd;
 	keep[n++] = run->out[1];
 	keep[n++] = worker->gate[0];
-	for (size_t i = 0; i < num_devices; i++)
-		if (run->lock_fds && run->lock_fds[i] >= 0 && pvb_worker_touches(run, worker, i))
+	for (size_t i = 0; run->lock_fds && i <= num_devices; i++)
+		if (run->lock_fds[i] >= 0 && lock_kept(run, worker, i))
 			keep[n++] = run->lock_fds[i];
-	if (run->lock_fds && run->lock_fds[num_devices] >= 0 && worker->device < 0)
-		keep[n++] = run->lock_fds[num_devices];
 	pvb_stdio_leave();
 	others_close(keep, n);
 	run->ctx->log = NULL;     /* the caller's, for the caller's process: outcomes go by the pipe */
@@ -144,47 +145,61 @@ static void turn_await(struct pvb_run *run, const struct pvb_worker *worker)
 	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof(deadline_ns))
 		_exit(0);
-	close(worker->gate[0]);
 	run->deadline_ns = deadline_ns; /* in this process it is all there is */
 }
 
-static void __attribute__((noreturn)) worker_main(struct pvb_run *run, const struct pvb_worker *worker, pid_t parent)
+/* The gate's end: somebody asked to stop, or nobody is left to go on with the lend, and who recovers it waits for our lock. */
+static bool stop_wanted(const struct pvb_worker *worker)
+{
+	struct pollfd gate = { .fd = worker->gate[0] };
+
+	return poll(&gate, 1, 0) != 0;
+}
+
+/* At once: the end of a process takes the kernel a while, and its descriptors go late in it. */
+static void locks_close(const struct pvb_run *run, const struct pvb_worker *worker)
+{
+	size_t num_devices = run->plan->journal.lend.num_devices;
+
+	for (size_t i = 0; run->lock_fds && i <= num_devices; i++)
+		if (run->lock_fds[i] >= 0 && lock_kept(run, worker, i))
+			close(run->lock_fds[i]);
+}
+
+static void __attribute__((noreturn)) worker_main(struct pvb_run *run, const struct pvb_worker *worker)
 {
 	bool home = worker->num_ops && run->plan->journal.ops[worker->ops[0]].undo;
 
 	descriptors_leave(run, worker);
 	turn_await(run, worker);
 	for (size_t i = 0; i < worker->num_ops; i++) {
-		/* Nobody left to go on with the lend: whoever recovers it waits for our lock. */
-		if (getppid() != parent || *run->cancel)
+		if (stop_wanted(worker))
 			_exit(1);
 		/* A lend stops at its first failure; a way home does what it still can. But a device that vfio-pci does not
 		 * let go of stays as it is, for recover: as vfio-pci goes it changes the power settings once more. */
 		if (op_report(run, worker->ops[i]) < 0 && (!home || run->plan->journal.ops[worker->ops[i]].kind == PVB_OP_BIND))
 			_exit(1);
 	}
+	locks_close(run, worker);
 	_exit(0);
 }
 
-static void gate_close(struct pvb_worker *worker)
+static void gate_close(struct pvb_worker *worker, size_t end)
 {
-	for (size_t i = 0; i < 2; i++) {
-		if (worker->gate[i] >= 0)
-			close(worker->gate[i]);
-		worker->gate[i] = -1;
-	}
+	if (worker->gate[end] >= 0)
+		close(worker->gate[end]);
+	worker->gate[end] = -1;
 }
 
 int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker)
 {
-	pid_t parent = getpid();
 	int r;
 
 	if (pipe2(worker->gate, O_CLOEXEC) < 0)
 		return -errno;
 	worker->pid = fork();
 	if (worker->pid == 0)
-		worker_main(run, worker, parent);
+		worker_main(run, worker);
 	r = worker->pid < 0 ? -errno : 0;
 	if (r == 0)
 		worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
@@ -198,7 +213,8 @@ int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker)
 		kill(worker->pid, SIGKILL);
 		waitpid(worker->pid, NULL, 0);
 	}
-	gate_close(worker);
+	gate_close(worker, 0);
+	gate_close(worker, 1);
 	return r;
 }
 
@@ -206,35 +222,26 @@ int pvb_worker_start(struct pvb_run *run, struct pvb_worker *worker)
 int pvb_worker_go(struct pvb_worker *worker)
 {
 	ssize_t n = write(worker->gate[1], &worker->deadline_ns, sizeof(worker->deadline_ns));
-	int r = n == (ssize_t)sizeof(worker->deadline_ns) ? 0 : n < 0 ? -errno : -EIO;
 
-	gate_close(worker);
-	return r;
+	gate_close(worker, 0);
+	worker->begun = n == (ssize_t)sizeof(worker->deadline_ns);
+	return worker->begun ? 0 : n < 0 ? -errno : -EIO;
 }
 
-/* Nothing is open in it any more that could hang as it is closed: what did, was an operation's, and that one's time. */
-static void worker_collect(struct pvb_worker *worker, int64_t deadline_ns)
+void pvb_worker_stop(struct pvb_worker *worker)
 {
-	struct pollfd end = { .fd = worker->pidfd, .events = POLLIN };
-	bool ended = worker->running && pvb_poll(&end, 1, deadline_ns) > 0;
+	gate_close(worker, 1);
+}
 
-	if (worker->running && !ended) {
-		kill(worker->pid, SIGKILL);
-		ended = pvb_poll(&end, 1, pvb_now_ns() + KILL_WAIT_NS) > 0;
+void pvb_workers_end(struct pvb_ctx *ctx, struct pvb_worker *workers, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		gate_close(&workers[i], 0);
+		gate_close(&workers[i], 1);
+		if (workers[i].running)
+			pvb_child_later(ctx, workers[i].pid, workers[i].pidfd);
+		else if (workers[i].pidfd >= 0)
+			close(workers[i].pidfd);
+		workers[i].running = false;
 	}
-	if (ended)
-		waitpid(worker->pid, NULL, 0);
-	if (worker->pidfd >= 0)
-		close(worker->pidfd);
-	worker->running = false;
-}
-
-void pvb_workers_end(struct pvb_worker *workers, size_t n)
-{
-	int64_t deadline_ns = pvb_now_ns() + END_WAIT_NS;
-
-	for (size_t i = 0; i < n; i++)
-		gate_close(&workers[i]);
-	for (size_t i = 0; i < n; i++)
-		worker_collect(&workers[i], deadline_ns);
 }
