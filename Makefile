@@ -87,7 +87,7 @@ $(BUILD)/libbind/nokmod.o: libbind/kmodload.c Makefile
 
 # It sleeps beside every VM that runs, so it has no library but libc: 100 KiB of memory instead of 2 MiB.
 $(BUILD)/pvebind-guard: $(GUARD_OBJ) $(STATIC)
-	$(call say,ld) $(LINK) -o $@ $^
+	$(call say,ld) $(LINK) $(STATIC_PIE) -o $@ $^
 
 $(BUILD)/pvebind: $(CLI_OBJ) $(BUILD)/libsetup.a $(BUILD)/libcheck.a $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^ $(INIH) $(LIBS) -ljson-c

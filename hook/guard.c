@@ -14,12 +14,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "../conf/front.h"
 #include "beside.h"
+#include "seed.h"
 
 const char *argp_program_version = "pvebind-guard " PVB_VERSION;
 
@@ -305,6 +307,13 @@ static enum front_status step_do(struct guard *g, const struct vmguard_step *ste
 	}
 }
 
+/* Until the lend is made it stands behind all others, so that the VM's start does not wait for it. */
+static void last_no_more(void)
+{
+	if (getpriority(PRIO_PROCESS, 0) == SEED_NICE)
+		setpriority(PRIO_PROCESS, 0, 0);
+}
+
 /* One round: what is the matter now, and what is to be done. FRONT_REFUSED: go on. */
 static enum front_status round_do(struct guard *g)
 {
@@ -313,6 +322,7 @@ static enum front_status round_do(struct guard *g)
 	struct pvb_err err;
 	int r = pvb_lend_wait(g->front.ctx, g->name, WORK_MS, &err), watch;
 
+	last_no_more();
 	if (r == -ETIMEDOUT)
 		return FRONT_REFUSED;
 	/* The watch comes first: what happens after the look must end the wait. */

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -106,6 +107,8 @@ static void __attribute__((noreturn)) grow(struct seed *seed)
 	char root[] = "--root", *argv[] = { seed->program, root, seed->root, seed->vmid, seed->generation, NULL };
 
 	leave_all();
+	/* Nothing waits for it, and the VM's start does for its processors. The guard ends this once the lend is made. */
+	setpriority(PRIO_PROCESS, 0, SEED_NICE);
 	if (seed->systemd) {
 		if (unit_start(seed))
 			_exit(0);
