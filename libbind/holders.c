@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which processes have a device's nodes open or mapped. */
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -9,6 +10,8 @@
 #include "holders.h"
 
 #define LOOK_NS 2000000000 /* for one process */
+#define PARTS_MAX 4
+#define PART_PROCESSES 250 /* their descriptors and maps take longer than one more child */
 
 static void target_look(const struct pvb_ctx *ctx, const struct pvb_node *node, struct pvb_target *target)
 {
@@ -76,14 +79,16 @@ static int holder_compare(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-static int holders_take(struct pvb_holders *holders, const char *text, size_t size)
+/* What one part of the search has found, whose end says whether it came to its end. */
+static int part_take(struct pvb_holders *holders, const char *text, size_t size, int at)
 {
 	size_t n = size / sizeof(struct pvb_holder);
+	struct pvb_holder *more = reallocarray(holders->list, holders->n + n + 1, sizeof(*more));
+	bool ended = false;
 
-	holders->incomplete = true;
-	holders->list = calloc(n ? n : 1, sizeof(*holders->list));
-	if (!holders->list)
+	if (!more)
 		return -ENOMEM;
+	holders->list = more;
 	for (size_t i = 0; i < n; i++) {
 		struct pvb_holder holder;
 
@@ -91,50 +96,99 @@ static int holders_take(struct pvb_holders *holders, const char *text, size_t si
 		if (holder.pid < 0)
 			continue;
 		if (!holder.pid) {
-			holders->unreadable = (unsigned)holder.at;
-			holders->incomplete = false;
+			holders->unreadable += (unsigned)holder.at;
+			ended = true;
 		} else if (!holder_known(holders, &holder)) {
 			holders->list[holders->n++] = holder;
 		}
 	}
-	qsort(holders->list, holders->n, sizeof(*holders->list), holder_compare);
+	if (!ended && !holders->incomplete) {
+		holders->incomplete = true;
+		holders->hung_at = at;
+	}
 	return 0;
 }
 
-/* /proc/PID/maps waits for the process's memory lock, which a process that is stuck in the kernel may hold: so a
- * child looks, and past its time what is left is unknown. */
-static int search_ask(struct pvb_ctx *ctx, struct pvb_search *s, struct pvb_holders *holders)
+/* Started as it is, but nothing may be left out: a part that did not start is one that did not come to its end. */
+static int parts_ask(struct pvb_ctx *ctx, struct pvb_search *parts, struct pvb_holders *holders)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	int r;
+	struct pvb_ask asks[PARTS_MAX];
+	unsigned n = parts->parts, started = 0;
+	int result = 0;
 
-	s->at = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (s->at == MAP_FAILED)
+	while (started < n && result == 0) {
+		result = pvb_ask_start(ctx, pvb_search_run, &parts[started], &asks[started]);
+		started += result == 0;
+	}
+	for (unsigned i = 0; i < started; i++) {
+		_cleanup_free_ char *text = NULL;
+		size_t size;
+		int r = pvb_ask_end(ctx, &asks[i], LOOK_NS, &text, &size);
+
+		if (r == 0 || r == -ETIMEDOUT)
+			r = part_take(holders, text, size, *parts[i].at);
+		if (r < 0)
+			result = r;
+	}
+	if (result == -ETIMEDOUT)
+		result = part_take(holders, NULL, 0, 0);
+	return result;
+}
+
+/* One part for so many processes, as far as there are processors for them. */
+static unsigned parts_count(const struct pvb_ctx *ctx)
+{
+	_cleanup_close_ int proc_fd = pvb_open(ctx, "proc", O_PATH | O_DIRECTORY);
+	unsigned parts = 1;
+	cpu_set_t set;
+	struct stat st;
+
+	/* Of /proc it is the number of processes, and some (proc_root_getattr(), fs/proc/root.c). */
+	if (proc_fd >= 0 && fstat(proc_fd, &st) == 0)
+		parts += (unsigned)st.st_nlink / PART_PROCESSES;
+	if (sched_getaffinity(0, sizeof(set), &set) == 0 && (unsigned)CPU_COUNT(&set) < parts)
+		parts = (unsigned)CPU_COUNT(&set);
+	return parts < PARTS_MAX ? parts : PARTS_MAX;
+}
+
+/* /proc/PID/maps waits for the process's memory lock, which a process that is stuck in the kernel may hold: so
+ * children look, and past its time what is left is unknown. */
+static int search_ask(struct pvb_ctx *ctx, const struct pvb_search *s, struct pvb_holders *holders)
+{
+	_cleanup_free_ struct pvb_search *parts = calloc(PARTS_MAX, sizeof(*parts));
+	unsigned n = parts_count(ctx);
+	int r, *at;
+
+	if (!parts)
 		return -ENOMEM;
-	r = pvb_ask(ctx, pvb_search_run, s, LOOK_NS, &text, &size);
-	if (r == 0 || r == -ETIMEDOUT)
-		r = holders_take(holders, text, size);
-	holders->hung_at = *s->at;
-	munmap((void *)(uintptr_t)s->at, sizeof(int));
+	at = mmap(NULL, PARTS_MAX * sizeof(*at), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		parts[i] = *s;
+		parts[i].part = i;
+		parts[i].parts = n;
+		parts[i].at = &at[i];
+	}
+	r = parts_ask(ctx, parts, holders);
+	munmap(at, PARTS_MAX * sizeof(*at));
+	if (holders->n)
+		qsort(holders->list, holders->n, sizeof(*holders->list), holder_compare);
 	return r;
 }
 
 int pvb_holders_find(struct pvb_ctx *ctx, const struct pvb_nodes *nodes, struct pvb_holders *holders)
 {
 	_cleanup_free_ struct pvb_target *targets = calloc(nodes->n ? nodes->n : 1, sizeof(*targets));
-	_cleanup_free_ struct pvb_search *s = calloc(1, sizeof(*s));
+	struct pvb_search s = { .ctx = ctx, .targets = targets, .n = nodes->n };
 	int r;
 
 	*holders = (struct pvb_holders){ .n = 0 };
-	if (!targets || !s)
+	if (!targets)
 		return -ENOMEM;
-	s->ctx = ctx;
-	s->targets = targets;
-	s->n = nodes->n;
-	if (!nodes_look(s, nodes))
+	if (!nodes_look(&s, nodes))
 		return 0;
-	r = search_ask(ctx, s, holders);
+	r = search_ask(ctx, &s, holders);
 	if (r < 0)
 		pvb_holders_clear(holders);
 	return r;

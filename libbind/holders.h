@@ -21,6 +21,7 @@ struct pvb_search {
 	struct pvb_target *targets;
 	size_t n;
 	bool maps; /* whether mappings tell anything */
+	unsigned part, parts; /* which processes: others look into the other parts at the same time */
 	int proc_fd;
 	int fd;    /* where what is found goes: struct pvb_holder, one after the other */
 	int64_t shown_ns;

@@ -252,6 +252,12 @@ static int life_show(struct pvb_search *s)
 	return write(s->fd, &none, sizeof(none)) == (ssize_t)sizeof(none) ? 0 : -EPIPE;
 }
 
+/* By the number, so that no process is in two parts or in none, mixed, as those of a service may all be even. */
+static bool is_ours(const struct pvb_search *s, int pid)
+{
+	return ((uint32_t)pid * 2654435761u >> 16) % s->parts == s->part;
+}
+
 static int processes_look(struct pvb_search *s)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -260,7 +266,7 @@ static int processes_look(struct pvb_search *s)
 	if (r != 0)
 		return r < 0 ? r : -EIO;
 	for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
-		if (!isdigit((unsigned char)*entry->d_name))
+		if (!isdigit((unsigned char)*entry->d_name) || !is_ours(s, atoi(entry->d_name)))
 			continue;
 		*s->at = atoi(entry->d_name);
 		r = process_look(s, *s->at);

@@ -130,5 +130,8 @@ def holders(figures, build):
     finally:
         idlers.stdin.close()
         idlers.wait()
-    figures.take("holders", text, "cpu")
+    # The look uses the processors there are; what a VM's start waits for is the time that passes.
+    figures.take("holders", text, "wall")
+    figures.take("holders.cpu", text, "cpu")
     figures.ratio("holders: a look at 2,000 processes ÷ fuser", "holders.scan", "holders.fuser", 0.5)
+    figures.ratio("  the same in processor time", "holders.cpu.scan", "holders.cpu.fuser")

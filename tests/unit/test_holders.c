@@ -209,6 +209,27 @@ static void slow_is_unknown(void **state)
 	pvb_holders_clear(&found);
 }
 
+/* More of them than one child looks into, where there are processors for more. */
+static void many_are_all_looked_into(void **state)
+{
+	struct host *h = *state;
+	struct pvb_holders found;
+	char path[64];
+
+	for (int pid = 1000; pid < 1800; pid++)
+		ft_process(h->t, pid, "many", "many", pid % 10 ? NULL : NODE);
+	snprintf(path, sizeof(path), "proc/%d/fd", 1003);
+	assert_int_equal(fchmodat(h->t->fd, path, 0, 0), 0);
+	found = find(h, NODE);
+	assert_int_equal(found.n, 80);
+	for (size_t i = 0; i < found.n; i++)
+		assert_int_equal(found.list[i].pid, 1000 + 10 * (int)i);
+	assert_false(found.incomplete);
+	assert_int_equal(found.unreadable, geteuid() ? 1 : 0);
+	pvb_holders_clear(&found);
+	assert_int_equal(fchmodat(h->t->fd, path, 0755, 0), 0);
+}
+
 /* Nobody can have what its module's count says nobody has: not even looked. */
 static void idle_modules_are_not_looked_for(void **state)
 {
@@ -388,6 +409,7 @@ int main(void)
 		TEST(threads_count),
 		TEST(unreadable_is_counted),
 		TEST(slow_is_unknown),
+		TEST(many_are_all_looked_into),
 		TEST(idle_modules_are_not_looked_for),
 		TEST(no_proc_is_an_error),
 		TEST(nodes_of_a_function),
