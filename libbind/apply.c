@@ -122,6 +122,7 @@ static int round_wait(struct apply *a)
 
 	if (!fds)
 		return -ENOMEM;
+	pvb_outcome_say(a);
 	fds[0] = (struct pollfd){ .fd = a->run.out[0], .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = a->hurried ? -1 : a->run.ctx->cancel_fd, .events = POLLIN };
 	for (size_t i = a->first; i < a->end; i++)
@@ -273,6 +274,7 @@ int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, 
 		return pvb_err_set(err, -errno, "cannot make a pipe: %s", strerror(errno));
 	fcntl(a.run.out[0], F_SETFL, O_NONBLOCK); /* our end only: a worker waits for room rather than lose a word */
 	r = stages_run(&a);
+	pvb_outcome_say(&a);
 	workers_end(&a);
 	close(a.run.out[0]);
 	close(a.run.out[1]);

@@ -16,12 +16,16 @@ struct apply {
 	bool stopped;               /* … and workers of a lend were told: some have not done all they had to */
 	bool *device_failed;
 	struct pvb_err *err;        /* the first failure */
+	bool unsaid;                /* what was done last, and is said while the next is being done */
+	struct pvb_outcome last;
 };
 
 /* Say a failure, note it for the device (-1: none), and keep it if it is the first. */
 void pvb_apply_fail(struct apply *a, int device, int code, const char *fmt, ...) PVB_PRINTF(4, 5);
 /* "0000:01:00.0: ", or "" for -1. Returns buf. */
 const char *pvb_worker_prefix(const struct apply *a, int device, char buf[PVB_ADDR_MAX + 2]);
+/* Say what was done last, if that has not been said. */
+void pvb_outcome_say(struct apply *a);
 /* Take in what the workers have reported. */
 void pvb_outcomes_read(struct apply *a);
 /* Collect a worker that has ended, and what it said last. */

@@ -21,7 +21,7 @@ static void __attribute__((noreturn)) child_run(struct pvb_ctx *ctx, pvb_answer_
 	int low = ctx->root_fd < fd ? ctx->root_fd : fd, high = ctx->root_fd < fd ? fd : ctx->root_fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	pvb_stdio_leave();
+	pvb_stdio_leave(ctx);
 	if (low > 3)
 		close_range(3, (unsigned)low - 1, 0);
 	if (high > low + 1)

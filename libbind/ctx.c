@@ -234,12 +234,12 @@ int pvb_read_file(const struct pvb_ctx *ctx, const char *path, size_t max, char 
 	return fd_read_all(fd, max, text, size);
 }
 
-void pvb_stdio_leave(void)
+void pvb_stdio_leave(const struct pvb_ctx *ctx)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int nothing = ctx ? ctx->root_fd : open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; fd <= 2; fd++)
-		if (null < 0 || dup2(null, fd) < 0)
+		if (nothing < 0 || dup2(nothing, fd) < 0)
 			close(fd);
 }
 

@@ -300,7 +300,7 @@ static int overrides_ask(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
-		pvb_stdio_leave();
+		pvb_stdio_leave(ctx);
 		overrides_send(ctx, fns, n, fds[1]);
 		_exit(0);
 	}

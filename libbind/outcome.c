@@ -24,6 +24,7 @@ void pvb_apply_fail(struct apply *a, int device, int code, const char *fmt, ...)
 	struct pvb_event event = event_about(a, device, addr);
 	va_list ap;
 
+	pvb_outcome_say(a); /* in their order */
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -62,6 +63,26 @@ static void outcome_say(struct apply *a, const struct pvb_outcome *outcome)
 		pvb_tell(a->run.ctx, PVB_INFO, &event, "%s%s (%lld ms)", prefix, outcome->text, ms);
 }
 
+void pvb_outcome_say(struct apply *a)
+{
+	if (!a->unsaid)
+		return;
+	a->unsaid = false;
+	outcome_say(a, &a->last);
+}
+
+/* A failure is said at once, as what comes next depends on it. */
+static void outcome_take(struct apply *a, const struct pvb_outcome *outcome)
+{
+	pvb_outcome_say(a);
+	if (outcome->code < 0) {
+		outcome_say(a, outcome);
+		return;
+	}
+	a->last = *outcome;
+	a->unsaid = true;
+}
+
 void pvb_outcomes_read(struct apply *a)
 {
 	struct pvb_outcome outcome;
@@ -75,7 +96,7 @@ void pvb_outcomes_read(struct apply *a)
 			worker->reported++;
 			worker->failed = worker->failed || outcome.code < 0;
 		}
-		outcome_say(a, &outcome);
+		outcome_take(a, &outcome);
 	}
 }
 

@@ -27,7 +27,7 @@ static void __attribute__((noreturn)) program_exec(const char *path, char **argv
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL);
-	pvb_stdio_leave();
+	pvb_stdio_leave(NULL);
 	dup2(out, STDOUT_FILENO);
 	dup2(out, STDERR_FILENO);
 	close_range(3, ~0u, 0);

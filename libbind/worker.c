@@ -83,7 +83,7 @@ static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker
 	for (size_t i = 0; run->lock_fds && i <= num_devices; i++)
 		if (run->lock_fds[i] >= 0 && lock_kept(run, worker, i))
 			keep[n++] = run->lock_fds[i];
-	pvb_stdio_leave();
+	pvb_stdio_leave(run->ctx);
 	others_close(keep, n);
 	run->ctx->log = NULL;     /* the caller's, for the caller's process: outcomes go by the pipe */
 	run->ctx->event = NULL;
