@@ -27,6 +27,51 @@ static struct pvb_worker *worker_for(struct apply *a, unsigned stage, int device
 	return more;
 }
 
+/* Where the stage ends that begins there. */
+static size_t stage_end(const struct apply *a, size_t first)
+{
+	size_t end = first;
+
+	while (end < a->num_workers && a->workers[end].stage == a->workers[first].stage)
+		end++;
+	return end;
+}
+
+/* ---- the console and the one device ---- */
+
+static bool console_alone(const struct apply *a, size_t i)
+{
+	const struct pvb_worker *worker = &a->workers[i];
+	bool alone = (i == 0 || a->workers[i - 1].stage != worker->stage) && stage_end(a, i) == i + 1;
+
+	for (size_t k = 0; k < worker->num_ops; k++)
+		alone = alone && a->run.plan->journal.ops[worker->ops[k]].kind == PVB_OP_CONSOLE;
+	return alone;
+}
+
+/* To take the console off a card is one write, and where one device alone follows, nothing is done meanwhile: one process
+ * does both. If the write hangs, then in the card's own driver. Not on the way home, where the one goes on without the other. */
+static int console_join(struct apply *a)
+{
+	size_t i = 0, next, *ops;
+
+	while (i < a->num_workers && !console_alone(a, i))
+		i = stage_end(a, i);
+	next = i + 1;
+	if (a->home || next >= a->num_workers || stage_end(a, next) != next + 1 || a->workers[next].device < 0)
+		return 0;
+	ops = realloc(a->workers[i].ops, (a->workers[i].num_ops + a->workers[next].num_ops) * sizeof(*ops));
+	if (!ops)
+		return -ENOMEM;
+	memcpy(ops + a->workers[i].num_ops, a->workers[next].ops, a->workers[next].num_ops * sizeof(*ops));
+	free(a->workers[next].ops);
+	a->workers[next].ops = ops;
+	a->workers[next].num_ops += a->workers[i].num_ops;
+	a->num_workers--;
+	memmove(&a->workers[i], &a->workers[next], (a->num_workers - i) * sizeof(*a->workers));
+	return 0;
+}
+
 static int ops_assign(struct apply *a)
 {
 	const struct pvb_journal *j = &a->run.plan->journal;
@@ -40,7 +85,7 @@ static int ops_assign(struct apply *a)
 		worker->ops = ops;
 		ops[worker->num_ops++] = i;
 	}
-	return 0;
+	return console_join(a);
 }
 
 static void workers_end(struct apply *a)
@@ -49,16 +94,6 @@ static void workers_end(struct apply *a)
 	for (size_t i = 0; i < a->num_workers; i++)
 		free(a->workers[i].ops);
 	free(a->workers);
-}
-
-/* Where the stage ends that begins there. */
-static size_t stage_end(const struct apply *a, size_t first)
-{
-	size_t end = first;
-
-	while (end < a->num_workers && a->workers[end].stage == a->workers[first].stage)
-		end++;
-	return end;
 }
 
 /* ---- waiting ---- */

@@ -63,6 +63,14 @@ static void outcome_say(struct apply *a, const struct pvb_outcome *outcome)
 		pvb_tell(a->run.ctx, PVB_INFO, &event, "%s%s (%lld ms)", prefix, outcome->text, ms);
 }
 
+static bool worker_has(const struct pvb_worker *worker, size_t op)
+{
+	for (size_t i = 0; i < worker->num_ops; i++)
+		if (worker->ops[i] == op)
+			return true;
+	return false;
+}
+
 void pvb_outcome_say(struct apply *a)
 {
 	if (!a->unsaid)
@@ -91,7 +99,7 @@ void pvb_outcomes_read(struct apply *a)
 		for (size_t i = a->first; i < a->end; i++) {
 			struct pvb_worker *worker = &a->workers[i];
 
-			if (worker->device != pvb_op_worker(&a->run.plan->journal.lend, &a->run.plan->journal.ops[outcome.op]))
+			if (!worker_has(worker, outcome.op))
 				continue;
 			worker->reported++;
 			worker->failed = worker->failed || outcome.code < 0;

@@ -9,11 +9,16 @@
 #define KILL_WAIT_NS 200000000 /* a killed process that is not gone by then sleeps uninterruptibly */
 
 /* What it is at: the first operation that it has not reported. */
-static const char *worker_words(const struct apply *a, const struct pvb_worker *worker, char *buf, size_t size)
+static const struct pvb_op *worker_at(const struct apply *a, const struct pvb_worker *worker)
 {
 	size_t at = worker->reported < worker->num_ops ? worker->reported : worker->num_ops - 1;
 
-	return pvb_op_describe(a->run.plan, &a->run.plan->journal.ops[worker->ops[at]], buf, size);
+	return &a->run.plan->journal.ops[worker->ops[at]];
+}
+
+static const char *worker_words(const struct apply *a, const struct pvb_worker *worker, char *buf, size_t size)
+{
+	return pvb_op_describe(a->run.plan, worker_at(a, worker), buf, size);
 }
 
 /* Leave the devices that it is at alone, until it ends. */
@@ -22,7 +27,7 @@ static void worker_mark(struct apply *a, const struct pvb_worker *worker, const 
 	const struct pvb_lend *lend = &a->run.plan->journal.lend;
 	char thing[PVB_NAME_MAX];
 
-	if (worker->device < 0 && pvb_stuck_mark_thing(a->run.ctx, pvb_host_thing(lend->name, thing), worker->pid, what) < 0)
+	if (pvb_op_worker(lend, worker_at(a, worker)) < 0 && pvb_stuck_mark_thing(a->run.ctx, pvb_host_thing(lend->name, thing), worker->pid, what) < 0)
 		pvb_log(a->run.ctx, PVB_WARNING, "what hangs could not be marked as stuck");
 	for (size_t i = 0; i < lend->num_devices; i++) {
 		if (!pvb_worker_touches(&a->run, worker, i))

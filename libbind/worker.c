@@ -66,7 +66,12 @@ static void others_close(int *keep, size_t n)
  * for this process. */
 static bool lock_kept(const struct pvb_run *run, const struct pvb_worker *worker, size_t i)
 {
-	return i == run->plan->journal.lend.num_devices ? worker->device < 0 : pvb_worker_touches(run, worker, i);
+	const struct pvb_journal *journal = &run->plan->journal;
+
+	if (i < journal->lend.num_devices)
+		return pvb_worker_touches(run, worker, i);
+	/* The host's come first, where one worker has both (apply.c). */
+	return worker->num_ops && pvb_op_worker(&journal->lend, &journal->ops[worker->ops[0]]) < 0;
 }
 
 static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker *worker)
@@ -156,31 +161,42 @@ static bool stop_wanted(const struct pvb_worker *worker)
 	return poll(&gate, 1, 0) != 0;
 }
 
-/* At once: the end of a process takes the kernel a while, and its descriptors go late in it. */
-static void locks_close(const struct pvb_run *run, const struct pvb_worker *worker)
+static void lock_close(const struct pvb_run *run, const struct pvb_worker *worker, size_t i)
 {
-	size_t num_devices = run->plan->journal.lend.num_devices;
+	if (run->lock_fds && run->lock_fds[i] >= 0 && lock_kept(run, worker, i))
+		close(run->lock_fds[i]);
+}
 
-	for (size_t i = 0; run->lock_fds && i <= num_devices; i++)
-		if (run->lock_fds[i] >= 0 && lock_kept(run, worker, i))
-			close(run->lock_fds[i]);
+/* At once: the end of a process takes the kernel a while, and its descriptors go late in it. */
+static void device_locks_close(const struct pvb_run *run, const struct pvb_worker *worker)
+{
+	for (size_t i = 0; i < run->plan->journal.lend.num_devices; i++)
+		lock_close(run, worker, i);
 }
 
 static void __attribute__((noreturn)) worker_main(struct pvb_run *run, const struct pvb_worker *worker)
 {
-	bool home = worker->num_ops && run->plan->journal.ops[worker->ops[0]].undo;
+	const struct pvb_journal *journal = &run->plan->journal;
+	bool home = worker->num_ops && journal->ops[worker->ops[0]].undo, hosts = true;
 
 	descriptors_leave(run, worker);
 	turn_await(run, worker);
 	for (size_t i = 0; i < worker->num_ops; i++) {
 		if (stop_wanted(worker))
 			_exit(1);
+		/* A device that hangs must not keep the host's part. */
+		if (hosts && pvb_op_worker(&journal->lend, &journal->ops[worker->ops[i]]) >= 0) {
+			lock_close(run, worker, journal->lend.num_devices);
+			hosts = false;
+		}
 		/* A lend stops at its first failure; a way home does what it still can. But a device that vfio-pci does not
 		 * let go of stays as it is, for recover: as vfio-pci goes it changes the power settings once more. */
-		if (op_report(run, worker->ops[i]) < 0 && (!home || run->plan->journal.ops[worker->ops[i]].kind == PVB_OP_BIND))
+		if (op_report(run, worker->ops[i]) < 0 && (!home || journal->ops[worker->ops[i]].kind == PVB_OP_BIND))
 			_exit(1);
 	}
-	locks_close(run, worker);
+	if (hosts)
+		lock_close(run, worker, journal->lend.num_devices);
+	device_locks_close(run, worker);
 	_exit(0);
 }
 
