@@ -178,6 +178,20 @@ void pvb_children_collect(struct pvb_ctx *ctx);
 int pvb_program_run(const struct pvb_ctx *ctx, const char *program, const char *const *args, int64_t deadline_ns,
 		    struct pvb_output *output) PVB_MUST_CHECK;
 
+/* ---- below.c: what is below a function in sysfs --------------------------------------- */
+struct pvb_below {
+	const struct pvb_ctx *ctx;
+	const struct pvb_function *fn; /* what is below its buses is others' */
+	const char *const *skip;       /* folders below which nothing is wanted; NULL at its end; or NULL */
+	void *data;
+	/* A directory below: 0; 1: it is an NVMe controller, whose disks may be elsewhere; -errno ends the walk. */
+	int (*note)(void *data, int dir, const char *path);
+	/* One that cannot be looked into (-ENAMETOOLONG: what is below it): 0 to go on, or what ends the walk. */
+	int (*unread)(void *data, const char *path, int code);
+};
+/* All below the directory path, which dir has open; links are not followed. */
+int pvb_below_walk(const struct pvb_below *below, int dir, const char *path) PVB_MUST_CHECK;
+
 /* ---- nodes.c: the device nodes of a function --------------------------------------- */
 struct pvb_node {
 	char path[PVB_NAME_MAX];  /* "/dev/dri/card0": its usual name; in a container it may have another */

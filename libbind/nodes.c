@@ -6,8 +6,6 @@
 
 #include "internal.h"
 
-/* A disk behind five USB hubs is less deep; sysfs has no loops once links are left alone. */
-#define DEPTH_MAX 32
 #define ASK_NS 1000000000
 
 struct walk {
@@ -112,31 +110,10 @@ static void node_name(struct pvb_node *node, const char *subsystem, const char *
 			*p = '/';
 }
 
-static int dir_walk(struct walk *w, int dir, const char *path, unsigned depth);
-
-/* With multipath on, an NVMe namespace's block device is not below its controller: it sits at the subsystem,
- * which has a link to each of its controllers (drivers/nvme/host/core.c). */
-static int nvme_heads_walk(struct walk *w, const char *controller, unsigned depth)
-{
-	_cleanup_strv_ char **subsystems = NULL;
-	int r = pvb_sysfs_list(w->ctx, "sys/class/nvme-subsystem", &subsystems);
-
-	for (char **s = subsystems; r == 0 && *s; s++) {
-		_cleanup_close_ int dir = -1;
-		char path[PVB_PATH_MAX];
-
-		r = pvb_format(path, sizeof(path), "sys/class/nvme-subsystem/%s", *s);
-		if (r == 0)
-			dir = pvb_open(w->ctx, path, O_RDONLY | O_DIRECTORY);
-		if (dir >= 0 && pvb_sysfs_exists_at(dir, controller))
-			r = dir_walk(w, dir, path, depth + 1);
-	}
-	return r;
-}
-
 /* What one directory is: a device with a node, or not. */
-static int dir_note(struct walk *w, int dir, const char *path, unsigned depth)
+static int dir_note(void *data, int dir, const char *path)
 {
+	struct walk *w = data;
 	char dev[32], subsystem[PVB_NAME_MAX];
 	const char *name = strrchr(path, '/') + 1;
 	unsigned maj, min;
@@ -159,46 +136,15 @@ static int dir_note(struct walk *w, int dir, const char *path, unsigned depth)
 	node_name(node, subsystem, name);
 	if (strlen(path) > w->own && open_counts(w, path + w->own, subsystem))
 		snprintf(node->counted_by, sizeof(node->counted_by), "%s", w->fn->module);
-	return strcmp(subsystem, "nvme") ? 0 : nvme_heads_walk(w, name, depth);
+	return !strcmp(subsystem, "nvme");
 }
 
-/* Many entries and never a device below: not worth the reads in a VM's start path. */
-static bool name_is_barren(const char *name)
+/* Who uses what cannot be looked into is not known. */
+static int unread(void *data, const char *path, int code)
 {
-	static const char *const barren[] = {
-		"holders", "integrity", "link", "mq", "msi_irqs", "power", "queue", "queues", "slaves", "statistics", "wakeup",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(barren); i++)
-		if (!strcmp(name, barren[i]))
-			return true;
-	return false;
-}
-
-static int child_walk(struct walk *w, int dir, const char *path, const char *name, unsigned depth)
-{
-	_cleanup_close_ int fd = -1;
-	char child[PVB_PATH_MAX];
-	int r = pvb_format(child, sizeof(child), "%s/%s", path, name);
-
-	if (r < 0)
-		return r;
-	fd = pvb_sysfs_dir_open(dir, name);
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd; /* gone meanwhile */
-	r = dir_note(w, fd, child, depth);
-	return r < 0 ? r : dir_walk(w, fd, child, depth + 1);
-}
-
-static int dir_walk(struct walk *w, int dir, const char *path, unsigned depth)
-{
-	_cleanup_strv_ char **names = NULL;
-	int r = depth > DEPTH_MAX ? -ELOOP : pvb_sysfs_dirs_of(dir, &names);
-
-	for (char **name = names; r == 0 && *name; name++)
-		if (!name_is_barren(*name) && !pvb_name_is_apart(w->fn, *name))
-			r = child_walk(w, dir, path, *name, depth);
-	return r;
+	(void)data;
+	(void)path;
+	return code;
 }
 
 /* ---- nodes that sysfs does not show below the function ---------------------------------- */
@@ -275,14 +221,16 @@ static int nvidia_nodes(struct walk *w)
 int pvb_device_nodes(struct pvb_ctx *ctx, const struct pvb_function *fn, struct pvb_nodes *nodes)
 {
 	struct walk w = { .ctx = ctx, .fn = fn, .nodes = nodes };
+	const struct pvb_below below = { ctx, fn, NULL, &w, dir_note, unread };
 	char path[PVB_PATH_MAX];
 	_cleanup_close_ int dir = pvb_open(ctx, pvb_device_path(&fn->addr, "", path), O_RDONLY | O_DIRECTORY);
-	int r;
+	int r = 0;
 
 	if (dir < 0 && dir != -ENOENT)
 		return dir;
 	w.own = strlen(path) + 1;
-	r = dir_walk(&w, dir, path, 0);
+	if (dir >= 0)
+		r = pvb_below_walk(&below, dir, path);
 	if (r == 0 && !strcmp(fn->driver, "nvidia"))
 		r = nvidia_nodes(&w);
 	if (r == 0 && !strcmp(fn->driver, "amdgpu") && pvb_sysfs_exists(ctx, "dev/kfd"))
