@@ -13,6 +13,12 @@ unguarded() { ! guard_pid "$1"; }
 GUARD=''
 guard_of() { wait_for 20 guard_pid "$1" && GUARD=$(guard_pid "$1"); }
 
+# guard_nice VMID NICE - its guard has that, nice(2)
+guard_nice() {
+	local pid
+	pid=$(guard_pid "$1") && [ "$(cut -d' ' -f19 "/proc/$pid/stat")" = "$2" ]
+}
+
 # on ADDRESS DRIVER - it is on that driver ("none")
 on() { [ "$(driver "$1")" = "$2" ]; }
 # lent VMID - there is a journal

@@ -15,6 +15,21 @@ ok "they come home all the same" wait_for 20 back 100
 ok "the guard ends" wait_for 10 unguarded 100
 same_as before "all is home"
 
+# It begins behind everything else, and then is as any other.
+pve_lock 100
+hook_bg 100 pre-start
+ok "a lend is under way" journal_has 100 'intent op=0' 20
+kill -STOP $HOOK_PID
+ok "its guard has the lowest priority" wait_for 10 guard_nice 100 19
+kill -CONT $HOOK_PID
+wait $HOOK_PID
+ok "it is made" journal_has 100 'state is=lent' 1
+ok "its guard is as any other process" wait_for 10 guard_nice 100 0
+pve_unlock
+ok "the devices come home" wait_for 30 back 100
+ok "the guard ends" wait_for 10 unguarded 100
+same_as before "all is home"
+
 # Killed at each of these, while Proxmox VE's lock stays held.
 for at in 'intent op=0' 'intent op=3' 'state is=lent'; do
 	pve_lock 100
