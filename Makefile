@@ -85,10 +85,10 @@ $(BUILD)/libbind/nokmod.o: libbind/kmodload.c Makefile
 	@mkdir -p $(@D)
 	$(call say,cc) $(CC) $(ALL_CFLAGS) -DPVB_STATIC -c -o $@ $<
 
-# It sleeps beside every VM that runs, so it has no library but libc, and that one too is linked statically: it begins while the VM's start
-# waits for the hook's workers.
+# It sleeps beside every VM that runs, so it has no library but libc: 100 KiB of memory instead of 2 MiB. With libc in it, it begins
+# sooner, but what others have of libc is not shared with it any more: 900 KiB.
 $(BUILD)/pvebind-guard: $(GUARD_OBJ) $(STATIC)
-	$(call say,ld) $(LINK) $(STATIC_PIE) -o $@ $^
+	$(call say,ld) $(LINK) -o $@ $^
 
 $(BUILD)/pvebind: $(CLI_OBJ) $(BUILD)/libsetup.a $(BUILD)/libcheck.a $(STATIC)
 	$(call say,ld) $(LINK) -o $@ $^ $(INIH) $(LIBS) -ljson-c
@@ -99,13 +99,10 @@ $(BUILD)/pvebind: $(CLI_OBJ) $(BUILD)/libsetup.a $(BUILD)/libcheck.a $(STATIC)
 PROGRAMS = $(addprefix $(BUILD)/tests/programs/,pvebind-hook pvebind-guard pvebind)
 $(BUILD)/tests/programs/pvebind: $(BUILD)/pvebind
 $(BUILD)/tests/programs/pvebind-hook: $(BUILD)/pvebind-hook-kmod
-$(filter-out %-guard,$(PROGRAMS)):
+$(BUILD)/tests/programs/pvebind-guard: $(BUILD)/pvebind-guard
+$(PROGRAMS):
 	@mkdir -p $(@D)
 	$(call say,cp) cp -f $< $@
-
-$(BUILD)/tests/programs/pvebind-guard: $(GUARD_OBJ) $(STATIC)
-	@mkdir -p $(@D)
-	$(call say,ld) $(LINK) -o $@ $^
 
 tests: $(TESTS) $(PROGRAMS) $(BUILD)/tests/fakekernel.so $(BUILD)/tests/tracer $(BUILD)/tests/lend
 
