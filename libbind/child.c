@@ -35,6 +35,9 @@ void pvb_children_collect(struct pvb_ctx *ctx)
 {
 	int64_t deadline_ns = ctx->num_children ? pvb_now_ns() + END_WAIT_NS : 0;
 
+	/* In a child that was forked since they are its parent's, and their descriptors may be others by now. */
+	if (ctx->num_children && ctx->children_of != getpid())
+		ctx->num_children = 0;
 	for (size_t i = 0; i < ctx->num_children; i++)
 		child_collect(&ctx->children[i], deadline_ns);
 	free(ctx->children);
@@ -50,6 +53,7 @@ void pvb_child_later(struct pvb_ctx *ctx, pid_t pid, int pidfd)
 		pvb_children_collect(ctx);
 	if (!ctx->children)
 		ctx->children = calloc(CHILDREN_MAX, sizeof(*ctx->children));
+	ctx->children_of = getpid();
 	if (ctx->children)
 		ctx->children[ctx->num_children++] = child;
 	else

@@ -123,7 +123,8 @@ static int parts_ask(struct pvb_ctx *ctx, struct pvb_search *parts, struct pvb_h
 	for (unsigned i = 0; i < started; i++) {
 		_cleanup_free_ char *text = NULL;
 		size_t size;
-		int r = pvb_ask_end(ctx, &asks[i], LOOK_NS, &text, &size);
+		/* Where one hangs, the others have had that time already. */
+		int r = pvb_ask_end(ctx, &asks[i], holders->incomplete ? LOOK_NS / 4 : LOOK_NS, &text, &size);
 
 		if (r == 0 || r == -ETIMEDOUT)
 			r = part_take(holders, text, size, *parts[i].at);

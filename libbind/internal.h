@@ -52,6 +52,7 @@ struct pvb_ctx {
 	bool changing;       /* too late for without_kmod */
 	struct pvb_child *children; /* child.c's own */
 	size_t num_children;
+	pid_t children_of;   /* whose they are */
 	/* module.c's and names.c's own. By pointers, so that a program that only looks (the guard) links neither library. */
 	void *kmod, *pci;
 	void (*kmod_free)(struct pvb_ctx *ctx), (*pci_free)(struct pvb_ctx *ctx);

@@ -41,7 +41,8 @@ static bool op_is_at(const struct pvb_journal *j, size_t k, const struct pvb_add
 		return pvb_op_worker(&j->lend, &op) < 0;
 	for (size_t i = 0; i < j->lend.num_devices; i++)
 		if (!pvb_addr_compare(&j->lend.devices[i].addr, addr))
-			return pvb_op_touches(&j->lend, &op, i);
+			/* Who takes the console off may be the one device's worker, and have its lock (apply.c). */
+			return pvb_op_touches(&j->lend, &op, i) || (op.kind == PVB_OP_CONSOLE && !op.undo);
 	return false;
 }
 

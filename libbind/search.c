@@ -45,7 +45,7 @@ static int holder_send(struct pvb_search *s, int pid, struct pvb_target *target,
 	proc_read(s, pid, "comm", holder.command, sizeof(holder.command));
 	holder.command[strcspn(holder.command, "\n")] = '\0';
 	/* Another lend that asks the kernel about its console by this card's frame buffer: closed before this is told. */
-	if (!mapped && !strcmp(holder.command, PVB_ASKER))
+	if (!mapped && !strncmp(target->node->path, "/dev/fb", 7) && !strcmp(holder.command, PVB_ASKER))
 		return 0;
 	owner_read(s, pid, &holder);
 	if (s->ctx->identify && !s->ctx->identify(s->ctx->identify_data, pid, holder.who, sizeof(holder.who)))

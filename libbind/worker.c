@@ -88,7 +88,7 @@ static void descriptors_leave(const struct pvb_run *run, const struct pvb_worker
 	for (size_t i = 0; run->lock_fds && i <= num_devices; i++)
 		if (run->lock_fds[i] >= 0 && lock_kept(run, worker, i))
 			keep[n++] = run->lock_fds[i];
-	pvb_stdio_leave(run->ctx);
+	pvb_stdio_leave(NULL); /* libkmod runs the commands of modprobe.d in us */
 	others_close(keep, n);
 	run->ctx->log = NULL;     /* the caller's, for the caller's process: outcomes go by the pipe */
 	run->ctx->event = NULL;
@@ -158,7 +158,7 @@ static bool stop_wanted(const struct pvb_worker *worker)
 {
 	struct pollfd gate = { .fd = worker->gate[0] };
 
-	return poll(&gate, 1, 0) != 0;
+	return poll(&gate, 1, 0) > 0;
 }
 
 static void lock_close(const struct pvb_run *run, const struct pvb_worker *worker, size_t i)
@@ -251,13 +251,19 @@ void pvb_worker_stop(struct pvb_worker *worker)
 
 void pvb_workers_end(struct pvb_ctx *ctx, struct pvb_worker *workers, size_t n)
 {
+	bool early = false;
+
 	for (size_t i = 0; i < n; i++) {
 		gate_close(&workers[i], 0);
 		gate_close(&workers[i], 1);
+		early = early || (workers[i].running && !workers[i].begun);
 		if (workers[i].running)
 			pvb_child_later(ctx, workers[i].pid, workers[i].pidfd);
 		else if (workers[i].pidfd >= 0)
 			close(workers[i].pidfd);
 		workers[i].running = false;
 	}
+	/* One that never had its turn may not even have come to leave the lend's lock. */
+	if (early)
+		pvb_children_collect(ctx);
 }

@@ -126,12 +126,16 @@ static void who_asks_about_the_console_is_none(void **state)
 	struct host *h = *state;
 	struct pvb_holders found;
 
-	ft_process(h->t, 813, "pvebind-ask", "pvebind-hook", NODE);
-	found = find(h, NODE);
+	ft_process(h->t, 813, "pvebind-ask", "pvebind-hook", "/dev/fb0");
+	found = find(h, "/dev/fb0");
 	assert_int_equal(found.n, 0);
 	assert_false(found.incomplete);
-	ft_process(h->t, 812, "pvebind-asks", "pvebind-asks", NODE);
+	ft_process(h->t, 814, "pvebind-ask", "pretends", NODE);
 	found = find(h, NODE);
+	assert_int_equal(found.n, 1); /* no frame buffer */
+	pvb_holders_clear(&found);
+	ft_process(h->t, 812, "pvebind-asks", "pvebind-asks", "/dev/fb0");
+	found = find(h, "/dev/fb0");
 	assert_int_equal(found.n, 1);
 	assert_int_equal(found.list[0].pid, 812);
 	pvb_holders_clear(&found);
