@@ -68,8 +68,8 @@ bool pvb_ctx_late(const struct pvb_ctx *ctx);
 bool pvb_ctx_cancelled(const struct pvb_ctx *ctx);
 /* The boot's id, "" when unknown. */
 void pvb_boot_id_read(struct pvb_ctx *ctx, char *buf, size_t size);
-/* In a child that may hang and so outlive us: put its stdio elsewhere. Proxmox VE reads the hook's pipes to their end. For
- * a program on /dev/null (ctx NULL); for ourselves on what can neither be read nor written (O_PATH), which is open already. */
+/* In a child that may hang and so outlive us: put its stdio elsewhere. Proxmox VE reads the hook's pipes to their end. On
+ * /dev/null, for who may run programs (ctx NULL); else on what can neither be read nor written (O_PATH), which is open already. */
 void pvb_stdio_leave(const struct pvb_ctx *ctx);
 /* snprintf that says whether all of it fitted: 0 or -ENAMETOOLONG. */
 int pvb_format(char *buf, size_t size, const char *fmt, ...) PVB_PRINTF(3, 4);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A process per device: what may hang in the kernel hangs there, not in the hook. It has its own device's
- * (or the host's part's) lock and nothing else of ours: no lend lock, no other device's lock, none of PVE's pipes. */
+ * (or the host's part's; for the console's write both) lock and nothing else of ours: no lend lock, no other device's lock, none of PVE's pipes. */
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
