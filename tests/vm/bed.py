@@ -59,8 +59,9 @@ MACHINE = ("-machine q35,kernel-irqchip=split -accel tcg,thread=multi -cpu max,l
 # panic=-1 with -no-reboot: a panic ends QEMU at once instead of running into the timeout. tty1 before ttyS0: the
 # last one is /dev/console, and both get the kernel's messages.
 # The crypto self-tests are half a second of every boot. The timer check counts ticks in a busy loop, and panics when
-# this machine is busy.
-APPEND = "intel_iommu=on iommu=pt console=tty1 console=ttyS0 panic=-1 cryptomgr.notests no_timer_check"
+# this machine is busy. The keys of SysRq are for Guest.last_words().
+APPEND = ("intel_iommu=on iommu=pt console=tty1 console=ttyS0 panic=-1 cryptomgr.notests no_timer_check "
+          "sysrq_always_enabled")
 OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 
 
@@ -310,6 +311,7 @@ class Guest:
             while True:
                 left = None if end is None else end - time.monotonic()
                 if left is not None and left <= 0:
+                    self.last_words()
                     return f"not done after {self.scenario.timeout} s"
                 if not selector.select(left):
                     continue
@@ -387,6 +389,14 @@ class Guest:
     def reply(self, text):
         # Short: the guest's serial port has no flow control worth the name.
         self.ctl.sendall(text.replace("\n", " ")[:2000].encode() + b"\n")
+
+    def last_words(self):
+        """What stands still, into console.log: the kernel's stacks of all tasks, of what each processor does and of who
+        waits without an end to it. A scenario may have made the console quiet (8)."""
+        for key in "8tlw":
+            keys = [{"type": "qcode", "data": name} for name in ("alt", "sysrq", key)]
+            self.monitor({"execute": "send-key", "arguments": {"keys": keys}})
+            time.sleep(3)
 
     def monitor(self, command):
         self.qmp_file.write(json.dumps(command) + "\n")
