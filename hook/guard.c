@@ -307,13 +307,6 @@ static enum front_status step_do(struct guard *g, const struct vmguard_step *ste
 	}
 }
 
-/* Until the lend is made it stands behind all others, so that the VM's start does not wait for it. */
-static void last_no_more(void)
-{
-	if (getpriority(PRIO_PROCESS, 0) == SEED_NICE)
-		setpriority(PRIO_PROCESS, 0, 0);
-}
-
 /* One round: what is the matter now, and what is to be done. FRONT_REFUSED: go on. */
 static enum front_status round_do(struct guard *g)
 {
@@ -322,7 +315,6 @@ static enum front_status round_do(struct guard *g)
 	struct pvb_err err;
 	int r = pvb_lend_wait(g->front.ctx, g->name, WORK_MS, &err), watch;
 
-	last_no_more();
 	if (r == -ETIMEDOUT)
 		return FRONT_REFUSED;
 	/* The watch comes first: what happens after the look must end the wait. */
@@ -335,13 +327,23 @@ static enum front_status round_do(struct guard *g)
 	return status;
 }
 
+/* Until here it stood behind all others, so that the VM's start does not wait for it. What it does from now on is short, and
+ * others wait for its locks. */
+static void last_no_more(void)
+{
+	if (getpriority(PRIO_PROCESS, 0) == SEED_NICE)
+		setpriority(PRIO_PROCESS, 0, 0);
+}
+
 static enum front_status guard_run(struct guard *g)
 {
 	enum front_status status = FRONT_REFUSED;
 	struct pvb_err err;
-	/* Locked as long as we live; closed by our end. */
-	int lock = vmguard_file_take(g->front.ctx, g->vmid, g->mind.generation, &err);
+	int lock;
 
+	last_no_more();
+	/* Locked as long as we live; closed by our end. */
+	lock = vmguard_file_take(g->front.ctx, g->vmid, g->mind.generation, &err);
 	if (lock == -EEXIST)
 		return FRONT_DONE;
 	if (lock < 0)

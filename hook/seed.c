@@ -107,8 +107,8 @@ static void __attribute__((noreturn)) grow(struct seed *seed)
 	char root[] = "--root", *argv[] = { seed->program, root, seed->root, seed->vmid, seed->generation, NULL };
 
 	leave_all();
-	/* Nothing waits for it, and the VM's start does for its processors. The guard ends this once the lend is made; one that
-	 * is systemd's unit never has it. */
+	/* Nothing waits for it, and the VM's start does for its processors. The guard ends this when it is up; one that is
+	 * systemd's unit never has it. */
 	setpriority(PRIO_PROCESS, 0, SEED_NICE);
 	if (seed->systemd) {
 		if (unit_start(seed))

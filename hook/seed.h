@@ -4,7 +4,7 @@
 
 #include "../conf/front.h"
 
-#define SEED_NICE 19 /* what a guard has until the lend is made, nice(2) */
+#define SEED_NICE 19 /* what a guard has until it is up, nice(2) */
 
 /* Have a guard started for a lend that has begun, without waiting for it. As front.begun wants it. */
 void seed_sow(struct front *front, unsigned vmid, uint64_t generation);

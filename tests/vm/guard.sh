@@ -13,10 +13,12 @@ unguarded() { ! guard_pid "$1"; }
 GUARD=''
 guard_of() { wait_for 20 guard_pid "$1" && GUARD=$(guard_pid "$1"); }
 
-# guard_nice VMID NICE - its guard has that, nice(2)
+# nice_is PID NICE - it has that, nice(2)
+nice_is() { [ "$(ps -o nice= -p "$1" | tr -d ' ')" = "$2" ]; }
+# guard_nice VMID NICE - its guard has
 guard_nice() {
 	local pid
-	pid=$(guard_pid "$1") && [ "$(cut -d' ' -f19 "/proc/$pid/stat")" = "$2" ]
+	pid=$(guard_pid "$1") && nice_is "$pid" "$2"
 }
 
 # on ADDRESS DRIVER - it is on that driver ("none")

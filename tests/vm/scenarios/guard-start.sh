@@ -43,13 +43,21 @@ caught() {
 	done
 }
 
-# It begins behind everything else, and then is as any other.
+# It begins behind everything else: one that never comes to itself. Then it is as any other, also while it waits.
+mkdir /run/aside
+cp "$HOOK" "$HOOK-kmod" /run/aside/
+printf '#!/bin/sh\necho $$ >/run/aside/pid\nexec sleep 1000\n' >/run/aside/pvebind-guard
+chmod +x /run/aside/pvebind-guard
+HOOK=/run/aside/pvebind-hook ok "lent with a guard that does nothing" pve_phase 100 pre-start
+ok "it runs" wait_for 10 test -s /run/aside/pid
+ok "what becomes the guard has the lowest priority" nice_is "$(</run/aside/pid)" 19
+kill "$(</run/aside/pid)"
+ok "its lend is taken back" pve_phase 100 post-stop
 caught STOP 'intent op=0'
-ok "its guard has the lowest priority" wait_for 10 guard_nice 100 19
+ok "a guard is as any other process while the lend is being made" wait_for 10 guard_nice 100 0
 kill -CONT $HOOK_PID
 wait $HOOK_PID
 ok "it is made" journal_has 100 'state is=lent' 1
-ok "its guard is as any other process" wait_for 10 guard_nice 100 0
 pve_unlock
 ok "the devices come home" home_by 30
 ok "the guard ends" wait_for 10 unguarded 100
