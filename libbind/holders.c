@@ -109,31 +109,37 @@ static int part_take(struct pvb_holders *holders, const char *text, size_t size,
 	return 0;
 }
 
-/* Started as it is, but nothing may be left out: a part that did not start is one that did not come to its end. */
+static int part_end(struct pvb_ctx *ctx, struct pvb_ask *ask, const struct pvb_search *part, struct pvb_holders *holders)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	/* Where one hangs, the others have had that time already. */
+	int r = pvb_ask_end(ctx, ask, holders->incomplete ? LOOK_NS / 4 : LOOK_NS, &text, &size);
+
+	return r == 0 || r == -ETIMEDOUT ? part_take(holders, text, size, *part->at) : r;
+}
+
+/* Nothing may be left out: a part that no process was to be had for is tried for again when the others' have ended, and one
+ * that there was no time for is one that did not come to its end. */
 static int parts_ask(struct pvb_ctx *ctx, struct pvb_search *parts, struct pvb_holders *holders)
 {
 	struct pvb_ask asks[PARTS_MAX];
 	unsigned n = parts->parts, started = 0;
 	int result = 0;
 
-	while (started < n && result == 0) {
-		result = pvb_ask_start(ctx, pvb_search_run, &parts[started], &asks[started]);
-		started += result == 0;
-	}
+	while (started < n && pvb_ask_start(ctx, pvb_search_run, &parts[started], &asks[started]) == 0)
+		started++;
 	for (unsigned i = 0; i < started; i++) {
-		_cleanup_free_ char *text = NULL;
-		size_t size;
-		/* Where one hangs, the others have had that time already. */
-		int r = pvb_ask_end(ctx, &asks[i], holders->incomplete ? LOOK_NS / 4 : LOOK_NS, &text, &size);
+		int r = part_end(ctx, &asks[i], &parts[i], holders);
 
-		if (r == 0 || r == -ETIMEDOUT)
-			r = part_take(holders, text, size, *parts[i].at);
-		if (r < 0)
-			result = r;
+		result = r < 0 ? r : result;
 	}
-	if (result == -ETIMEDOUT)
-		result = part_take(holders, NULL, 0, 0);
-	return result;
+	for (unsigned i = started; i < n && result == 0; i++) {
+		result = pvb_ask_start(ctx, pvb_search_run, &parts[i], &asks[i]);
+		if (result == 0)
+			result = part_end(ctx, &asks[i], &parts[i], holders);
+	}
+	return result == -ETIMEDOUT ? part_take(holders, NULL, 0, 0) : result;
 }
 
 /* One part for so many processes, as far as there are processors for them. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who has a node open, whose process it is, and waiting for a vfio group to be let go. */
+#include <dlfcn.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -7,6 +8,21 @@
 #include "host.h"
 
 #define NODE "/dev/vfio/15"
+
+static int forks_left = -1; /* until no process is to be had, for once; -1: there always is */
+
+/* libc's, for all of this program. */
+pid_t fork(void)
+{
+	pid_t (*real)(void);
+
+	if (forks_left >= 0 && forks_left-- == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "fork");
+	return real();
+}
 
 static int find_each(struct host *h, const char *const *paths, size_t n, struct pvb_holders *found)
 {
@@ -213,25 +229,48 @@ static void slow_is_unknown(void **state)
 	pvb_holders_clear(&found);
 }
 
-/* More of them than one child looks into, where there are processors for more. */
-static void many_are_all_looked_into(void **state)
+static void many(struct host *h)
 {
-	struct host *h = *state;
-	struct pvb_holders found;
-	char path[64];
-
 	for (int pid = 1000; pid < 1800; pid++)
 		ft_process(h->t, pid, "many", "many", pid % 10 ? NULL : NODE);
-	snprintf(path, sizeof(path), "proc/%d/fd", 1003);
-	assert_int_equal(fchmodat(h->t->fd, path, 0, 0), 0);
-	found = find(h, NODE);
+}
+
+static void all_are_found(struct host *h, unsigned unreadable)
+{
+	struct pvb_holders found = find(h, NODE);
+
 	assert_int_equal(found.n, 80);
 	for (size_t i = 0; i < found.n; i++)
 		assert_int_equal(found.list[i].pid, 1000 + 10 * (int)i);
 	assert_false(found.incomplete);
-	assert_int_equal(found.unreadable, geteuid() ? 1 : 0);
+	assert_int_equal(found.unreadable, unreadable);
 	pvb_holders_clear(&found);
+}
+
+/* More of them than one child looks into, where there are processors for more. */
+static void many_are_all_looked_into(void **state)
+{
+	struct host *h = *state;
+	char path[64];
+
+	many(h);
+	snprintf(path, sizeof(path), "proc/%d/fd", 1003);
+	assert_int_equal(fchmodat(h->t->fd, path, 0, 0), 0);
+	all_are_found(h, geteuid() ? 1 : 0);
 	assert_int_equal(fchmodat(h->t->fd, path, 0755, 0), 0);
+}
+
+static void who_cannot_look_at_once_looks_later(void **state)
+{
+	struct host *h = *state;
+
+	many(h);
+	for (int n = 0; n < 2; n++) {
+		forks_left = n;
+		all_are_found(h, 0);
+		assert_true(forks_left < 0 || n >= sysconf(_SC_NPROCESSORS_ONLN));
+		forks_left = -1;
+	}
 }
 
 /* Nobody can have what its module's count says nobody has: not even looked. */
@@ -414,6 +453,7 @@ int main(void)
 		TEST(unreadable_is_counted),
 		TEST(slow_is_unknown),
 		TEST(many_are_all_looked_into),
+		TEST(who_cannot_look_at_once_looks_later),
 		TEST(idle_modules_are_not_looked_for),
 		TEST(no_proc_is_an_error),
 		TEST(nodes_of_a_function),
