@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The one loop that carries a plan out, in either direction: stage by stage, a worker per device. */
+/* The one loop that carries a plan out, in either direction: stage by stage, a worker per device (and one for what is the host's). */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -50,7 +50,8 @@ static bool console_alone(const struct apply *a, size_t i)
 }
 
 /* To take the console off a card is one write, and where one device alone follows, nothing is done meanwhile: one process
- * does both. If the write hangs, then in the card's own driver. Not on the way home, where the one goes on without the other. */
+ * does both, in one device's time. If the write hangs, then in the card's own driver. Not on the way home, where the one goes on
+ * without the other. */
 static int console_join(struct apply *a)
 {
 	size_t i = 0, next, *ops;

@@ -3,7 +3,7 @@
 #ifndef PVEBIND_APPLY_H
 #define PVEBIND_APPLY_H
 
-#include "internal.h"
+#include "lend.h"
 
 struct apply {
 	struct pvb_run run;

@@ -2,7 +2,7 @@
 /* Lend. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 static void refusal_say(struct pvb_session *s, const struct pvb_refusal *refusal)
 {

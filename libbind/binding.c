@@ -2,7 +2,7 @@
 /* Overriding, unbinding and binding a function, in both directions. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 static bool driver_registered(struct pvb_ctx *ctx, const char *driver)
 {

@@ -2,7 +2,7 @@
 /* Processes that use the devices: which of them are to be stopped, and which speak against lending. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 /* ---- what the settings name -------------------------------------------------------- */
 

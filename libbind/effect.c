@@ -3,7 +3,7 @@
  * reads back afterwards: a write's return proves nothing. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 #define FRAMEBUFFER_NS 2000000000 /* for a driver that makes its frame buffer after its probe */
 

@@ -2,7 +2,7 @@
 /* Drivers whose remove() waits, uninterruptibly, until nobody uses the device; and who does. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 /* Module names are the kernel's own: Debian's nvidia-current-drm.ko is nvidia_drm all the same. */
 static const struct pvb_gate gates[] = {

@@ -3,7 +3,7 @@
  * unloaded, which fails at once when they are in use; else it is unbound only when nothing at all holds it. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 #define MODULES_MAX 16
 

@@ -2,7 +2,7 @@
 /* Where a device's home is: the driver it goes back to. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 /* Module names have '_' where a driver's name may have '-'. */
 bool pvb_driver_name_equal(const char *a, const char *b)

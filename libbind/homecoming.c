@@ -2,7 +2,7 @@
 /* Bringing home what a journal names: wait until nobody has it open, undo, forget. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 static int groups_wait(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
 {

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "internal.h"
+#include "lend.h"
 
 const char *pvb_journal_path(const char *name, char path[PVB_PATH_MAX])
 {

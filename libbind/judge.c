@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "internal.h"
+#include "lend.h"
 
 struct judgement {
 	struct pvb_ctx *ctx;

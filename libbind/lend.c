@@ -2,7 +2,7 @@
 /* Lends as their journals and the devices' records tell of them. Reads only. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 int pvb_lend_read(struct pvb_ctx *ctx, const char *name, struct pvb_lend *lend, struct pvb_err *err)
 {

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "internal.h"
+#include "lend.h"
 
 static bool op_planned(const struct pvb_plan *plan, enum pvb_op_kind kind, const char *arg)
 {

@@ -6,7 +6,7 @@
 #include <sys/inotify.h>
 #include <sys/syscall.h>
 
-#include "internal.h"
+#include "lend.h"
 
 #define WATCH_MAX 64
 

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 static int reset_ops(struct pvb_plan *plan, const struct pvb_snapshot *snapshot, const struct pvb_addr *addr,
 		     const char *methods)

@@ -2,7 +2,7 @@
 /* Operations as data: their names and their sentences. What they do is in effect.c. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 static const char *const op_names[PVB_OP_COUNT] = {
 	[PVB_OP_MODULE] = "module",	[PVB_OP_CONSOLE] = "console", [PVB_OP_CONSOLE_MOVE] = "console-move",

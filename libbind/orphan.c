@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "internal.h"
+#include "lend.h"
 
 #define KILL_WAIT_NS 200000000 /* as in overdue.c */
 

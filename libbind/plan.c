@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 int pvb_plan_add_note(struct pvb_plan *plan, const char *fmt, ...)
 {

@@ -2,7 +2,7 @@
 /* Keeping a lent function and its bridges awake: D3cold breaks resets and opens. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 /* The owner is the device, not the lend: two functions of one lend share their bridge as well. */
 static const char *power_owner(const struct pvb_step *step, char buf[PVB_ADDR_MAX])

@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 #define JOURNAL_MAX (4u << 20) /* bytes; a lend of 64 functions writes some 100 KiB */
 

@@ -2,7 +2,7 @@
 /* Working on a lend: its lock, then its devices' locks in address order. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, int64_t wait_ns, struct pvb_session *s,
 			struct pvb_err *err)

@@ -3,7 +3,7 @@
  * and how they were before the first took them. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 #define SHARED_WAIT_NS 10000000000 /* holders of these locks do a few writes and go */
 

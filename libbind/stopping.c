@@ -2,6 +2,7 @@
 /* Systemd units and containers that use the devices: stopped before they move, started again after. */
 #include <string.h>
 
+#include "lend.h"
 #include "service.h"
 
 #define MARGIN_NS 500000000 /* to say ourselves what took too long, before the worker is ended for it */

@@ -2,7 +2,7 @@
 /* Take back, and recover what others left. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 /* LENT: the borrower starts again at once; KEPT: until it is wanted elsewhere. */
 static int lend_keep(struct pvb_session *s, enum pvb_state state, uint64_t generation, const char *why, struct pvb_err *err)

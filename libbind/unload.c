@@ -2,7 +2,7 @@
 /* Unloading a driver's modules, and loading again what was unloaded. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 /* "module.nvidia_drm": the lends that have unloaded it, and only it is loaded again. */
 static const char *record_name(const struct pvb_step *step, char buf[PVB_NAME_MAX + 8])

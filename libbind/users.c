@@ -2,7 +2,7 @@
 /* Who has devices open now, for those who only look. */
 #include <string.h>
 
-#include "internal.h"
+#include "lend.h"
 
 static int nodes_look(struct pvb_busy *busy, const struct pvb_function *fn)
 {

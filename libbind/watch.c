@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 
-#include "internal.h"
+#include "lend.h"
 
 int pvb_lend_wait(struct pvb_ctx *ctx, const char *name, unsigned timeout_ms, struct pvb_err *err)
 {

@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "internal.h"
+#include "lend.h"
 
 bool pvb_op_touches(const struct pvb_lend *lend, const struct pvb_op *op, size_t i)
 {

@@ -7,7 +7,7 @@
 #ifndef FUZZ_LINES_H
 #define FUZZ_LINES_H
 
-#include "../../libbind/internal.h"
+#include "../../libbind/lend.h"
 #include "fuzz.h"
 
 #define LINES_MAX 65536

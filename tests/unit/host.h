@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "../../libbind/internal.h"
+#include "../../libbind/lend.h"
 #include "faketree.h"
 
 struct host {

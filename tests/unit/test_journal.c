@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "../../libbind/internal.h"
+#include "../../libbind/lend.h"
 #include "faketree.h"
 
 #define DISPLAY "0000:01:00.0"

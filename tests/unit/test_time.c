@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../libbind/internal.h"
+#include "../../libbind/lend.h"
 #include "faketree.h"
 
 static char said[65536];
