@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "../../conf/front.h"
 #include "hookrun.h"
@@ -340,6 +341,50 @@ static void a_config_that_cannot_be_read_keeps_nothing(void **state)
 	assert_home(h);
 }
 
+/* A hook beside the guard that says which it is, and does as the hook. */
+static void hook_beside(struct host *h, const char *name)
+{
+	char path[64], text[2 * PATH_MAX], real[PATH_MAX];
+
+	snprintf(path, sizeof(path), "here/%s", name);
+	snprintf(text, sizeof(text), "#!/bin/sh\necho %s >>%s/which\nexec %s \"$@\"\n", name, h->t->path,
+		 realpath(beside("pvebind-hook"), real));
+	ft_write(h->t, path, text);
+	assert_int_equal(fchmodat(h->t->fd, path, 0755, 0), 0);
+}
+
+/* Lent without a guard, in a start that failed; then one from the folder here/. */
+static void guarded_from_there(struct host *h)
+{
+	char command[2048];
+
+	ft_write(h->t, "etc/pve/pvebind.ini", "[vm 100]\nguard = no\n");
+	gives(run(h, "pvebind-hook", "100", "pre-start"), 0);
+	assert_true(snprintf(command, sizeof(command), "exec >/dev/null 2>&1; root=%s; cp %s $root/here/ && exec $root/here/pvebind-guard --root $root 100 %s",
+			     h->t->path, beside("pvebind-guard"), generation_of(h)) < (int)sizeof(command));
+	assert_int_equal(WEXITSTATUS(system(command)), 0);
+	assert_home(h);
+}
+
+static void it_runs_the_hook_that_has_libkmod(void **state)
+{
+	struct host *h = *state;
+
+	hook_beside(h, "pvebind-hook");
+	hook_beside(h, "pvebind-hook-kmod");
+	guarded_from_there(h);
+	assert_string_equal(ft_read(h->t, "which"), "pvebind-hook-kmod");
+}
+
+static void or_the_other_where_that_is_not(void **state)
+{
+	struct host *h = *state;
+
+	hook_beside(h, "pvebind-hook");
+	guarded_from_there(h);
+	assert_string_equal(ft_read(h->t, "which"), "pvebind-hook");
+}
+
 #ifndef __SANITIZE_ADDRESS__ /* which takes memory of its own */
 static long private_kb(int pid)
 {
@@ -387,6 +432,8 @@ int main(int argc, char **argv)
 		CASE(another_s_device_that_hangs_is_not_waited_for),
 		CASE(nor_one_that_is_being_moved),
 		CASE(a_config_that_cannot_be_read_keeps_nothing),
+		CASE(it_runs_the_hook_that_has_libkmod),
+		CASE(or_the_other_where_that_is_not),
 #ifndef __SANITIZE_ADDRESS__
 		CASE(it_is_small),
 #endif

@@ -398,6 +398,23 @@ static void it_is_not_itself(void **state)
 	untouched(t);
 }
 
+/* What runs is the twin with libkmod of the hook that is named. */
+static void nor_its_twin(void **state)
+{
+	struct ft_tree *t = *state;
+	char self[PATH_MAX], twin[PATH_MAX + 32];
+
+	snprintf(twin, sizeof(twin), "%s/" NEXT "-kmod", t->path);
+	setenv("HOOK", hook(self), 1);
+	setenv("TWIN", twin, 1);
+	assert_int_equal(system("cp $HOOK $TWIN && cp $HOOK ${TWIN%-kmod} && chmod 755 $TWIN ${TWIN%-kmod}"), 0);
+	ini(t, "/" NEXT);
+	hook_copy = twin;
+	expect(t, "pre-start", 3);
+	assert_has(ran.out, "next-hookscript /" NEXT " leads back to pvebind, without end");
+	untouched(t);
+}
+
 /* A wrapper that calls pvebind, made its next one: found out at the second turn. */
 static void a_loop_ends(void **state)
 {
@@ -637,7 +654,7 @@ int main(int argc, char **argv)
 		T(the_switch_keeps_it_too), T(ini_errors_are_said_once), T(the_command_does_not_call_it),
 		T(it_has_our_pipes_and_environment), T(it_has_nothing_else_of_ours), T(it_has_all_the_time_it_takes),
 		T(a_bare_text_is_the_shells), T(its_failure_at_pre_start_ends_it), T(its_failure_later_only_warns),
-		T(ours_may_fail_after_it), T(strange_scripts_are_refused), T(it_is_not_itself), T(a_loop_ends), T(strange_ones_later_only_warn),
+		T(ours_may_fail_after_it), T(strange_scripts_are_refused), T(it_is_not_itself), T(nor_its_twin), T(a_loop_ends), T(strange_ones_later_only_warn),
 		T(volumes_have_files), T(volumes_must_have_a_file), T(the_journal_knows_it), T(one_set_meanwhile_waits),
 		T(a_broken_ini_only_warns_later), T(a_signal_for_us_alone_is_passed_on), T(a_signal_for_all_comes_once),
 		T(a_signal_is_ours_as_well), T(a_signal_before_it_is_in_time),

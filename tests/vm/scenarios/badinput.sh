@@ -76,13 +76,26 @@ printf 'install vfio_pci /bin/false\n' >/etc/modprobe.d/none.conf
 fails_with 1 "no vfio-pci ends with 1" pve_hook 100 pre-start
 like "… and says so" "$HOOK_OUT" 'vfio'
 is "… nothing is lent" "$(ls /run/pvebind/*.journal 2>/dev/null)" ""
-rm /etc/modprobe.d/none.conf
-same_as before "all that changed nothing"
-
-# --- a copy of the hook, without the one beside it that has libkmod: modprobe loads
+# The same, said by a copy of the hook without the one beside it that has libkmod: modprobe loads.
 mkdir /tmp/alone
 cp "$HOOK" /tmp/alone
 conf 'hostpci0: 01:00'
+printf '[vm 100]\nguard = no\n' >$ini
+HOOK=/tmp/alone/${HOOK##*/} fails_with 1 "modprobe that fails ends with 1" pve_hook 100 pre-start
+like "… and its last word is passed on" "$HOOK_OUT" 'cannot load the kernel module vfio_pci: modprobe: ERROR: could not insert'
+is "… nothing is lent" "$(ls /run/pvebind/*.journal 2>/dev/null)" ""
+rm /etc/modprobe.d/none.conf
+same_as before "all that changed nothing"
+
+# --- no libkmod on this host
+printf '[vm 100]\nguard = no\nhost-driver = bochs-drm\n' >$ini
+mount --bind /dev/null "$(realpath /usr/lib/x86_64-linux-gnu/libkmod.so.2)"
+fails_with 1 "a driver to be looked up without libkmod2 ends with 1" pve_hook 100 pre-start
+like "… and says what to install" "$HOOK_OUT" 'cannot look up the module .*: libkmod cannot be loaded: install libkmod2'
+umount "$(realpath /usr/lib/x86_64-linux-gnu/libkmod.so.2)"
+same_as before "that changed nothing either"
+
+# --- a copy of the hook, alone
 printf '[vm 100]\nguard = no\n' >$ini
 HOOK=/tmp/alone/${HOOK##*/} ok "a hook that is alone lends" pve_hook 100 pre-start
 is "… by vfio-pci, which was not loaded" "$(driver 01:00.0) $(driver 01:00.1)" "vfio-pci vfio-pci"
