@@ -27,6 +27,17 @@ static struct pvb_worker *worker_for(struct apply *a, unsigned stage, int device
 	return more;
 }
 
+static int op_add(struct pvb_worker *worker, size_t op)
+{
+	size_t *more = realloc(worker->ops, (worker->num_ops + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	worker->ops = more;
+	more[worker->num_ops++] = op;
+	return 0;
+}
+
 /* Where the stage ends that begins there. */
 static size_t stage_end(const struct apply *a, size_t first)
 {
@@ -54,22 +65,23 @@ static bool console_alone(const struct apply *a, size_t i)
  * without the other. */
 static int console_join(struct apply *a)
 {
-	size_t i = 0, next, *ops;
+	struct pvb_worker *console, *next;
+	size_t i = 0;
 
 	while (i < a->num_workers && !console_alone(a, i))
 		i = stage_end(a, i);
-	next = i + 1;
-	if (a->home || next >= a->num_workers || stage_end(a, next) != next + 1 || a->workers[next].device < 0)
+	if (a->home || i + 1 >= a->num_workers || stage_end(a, i + 1) != i + 2 || a->workers[i + 1].device < 0)
 		return 0;
-	ops = realloc(a->workers[i].ops, (a->workers[i].num_ops + a->workers[next].num_ops) * sizeof(*ops));
-	if (!ops)
-		return -ENOMEM;
-	memcpy(ops + a->workers[i].num_ops, a->workers[next].ops, a->workers[next].num_ops * sizeof(*ops));
-	free(a->workers[next].ops);
-	a->workers[next].ops = ops;
-	a->workers[next].num_ops += a->workers[i].num_ops;
+	console = &a->workers[i];
+	next = console + 1;
+	for (size_t k = 0; k < next->num_ops; k++)
+		if (op_add(console, next->ops[k]) < 0)
+			return -ENOMEM;
+	console->stage = next->stage;
+	console->device = next->device;
+	free(next->ops);
 	a->num_workers--;
-	memmove(&a->workers[i], &a->workers[next], (a->num_workers - i) * sizeof(*a->workers));
+	memmove(next, next + 1, (a->num_workers - i - 1) * sizeof(*next));
 	return 0;
 }
 
@@ -79,12 +91,9 @@ static int ops_assign(struct apply *a)
 
 	for (size_t i = 0; i < j->num_ops; i++) {
 		struct pvb_worker *worker = worker_for(a, j->ops[i].stage, pvb_op_worker(&j->lend, &j->ops[i]));
-		size_t *ops = worker ? realloc(worker->ops, (worker->num_ops + 1) * sizeof(*ops)) : NULL;
 
-		if (!ops)
+		if (!worker || op_add(worker, i) < 0)
 			return -ENOMEM;
-		worker->ops = ops;
-		ops[worker->num_ops++] = i;
 	}
 	return console_join(a);
 }

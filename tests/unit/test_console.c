@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The console: whose the frame buffers are, the virtual terminals on them, and another way into the host. */
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "host.h"
@@ -61,6 +62,24 @@ static void two_cards_share_it(void **state)
 	c = look(h, GPU, GPU2);
 	assert_true(c.all);
 	assert_string_equal(c.framebuffers, "bochs-drmdrmfb, bochs-drmdrmfb");
+}
+
+/* Who has it open holds the card's driver. An open of these would wait for ever. */
+static void none_of_the_card_s_is_opened(void **state)
+{
+	struct host *h = *state;
+
+	ft_preset_gpu(h->t);
+	ft_mkdir(h->t, "dev");
+	ft_remove(h->t, "dev/fb0");
+	assert_int_equal(mkfifoat(h->t->fd, "dev/fb0", 0600), 0);
+	assert_true(look(h, GPU, AUDIO).shown);
+	ft_preset_gpu2(h->t);
+	ft_write(h->t, "dev/fb1", "");
+	assert_true(look(h, GPU, AUDIO).involved);
+	ft_remove(h->t, "dev/fb1");
+	assert_int_equal(mkfifoat(h->t->fd, "dev/fb1", 0600), 0);
+	assert_true(look(h, GPU, GPU2).all);
 }
 
 static void no_frame_buffer_is_no_console(void **state)
@@ -315,6 +334,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(one_card_is_the_console),
 		TEST(two_cards_share_it),
+		TEST(none_of_the_card_s_is_opened),
 		TEST(no_frame_buffer_is_no_console),
 		TEST(unbound_is_not_ours),
 		TEST(others_are_not_ours),
