@@ -12,6 +12,7 @@ import pathlib
 import selectors
 import shlex
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -68,6 +69,12 @@ OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 # The headers' time-outs are for a machine with nothing else to do. Here they only end what hangs: on one that is busy
 # with other things a boot takes several times as long, and that says nothing of what is tested.
 PATIENCE = 4
+
+# QEMU's TCG with a thread per processor may write to the wrong device, or die, when one processor moves a BAR while another
+# writes to any device (accel/tcg/cputlb.c keeps what it found across a wait for the lock; seen with 7.2, a crash in
+# memory_region_dispatch_write() after some hundred lends). A lost write to the timer of a processor makes that sleep for ever:
+# any interrupt wakes it, so that a guest which says nothing for so many seconds gets one.
+SILENCE = 30
 
 
 class BedError(Exception):
@@ -177,15 +184,18 @@ def need(tool, package):
 
 
 class Guest:
-    """One scenario's machine: a boot, or several. `result` gets each finished test case, `note` each line said."""
+    """One scenario's machine: a boot, or several. `result` gets each finished test case, `said` each line that the
+    scenario says, `note` what there is to know of the machine itself."""
 
-    def __init__(self, kernel, scenario, out, result=None, note=None, shell=False):
+    def __init__(self, kernel, scenario, out, result=None, said=None, note=None, shell=False):
         self.kernel, self.scenario, self.out, self.shell = kernel, scenario, pathlib.Path(out), shell
         self.result = result or (lambda passed, text, seconds, detail: None)
+        self.said = said or (lambda text: None)
         self.note = note or (lambda text: None)
         self.process = self.ctl = self.qmp = None
         self.pending = None  # a failed case whose "# detail" lines may still come
         self.boot = 0
+        self.emulator = None  # what became of QEMU, if it died by itself: no guest may do that to it
         self.initrd = kernel.initrd  # of the boot that comes; None when there is none
 
     # --- starting -----------------------------------------------------------------------------------------------
@@ -305,7 +315,7 @@ class Guest:
 
     def serve(self):
         end = None if self.shell else self.started + self.scenario.timeout
-        rest = b""
+        rest, nudged = b"", None
         with selectors.DefaultSelector() as selector:
             selector.register(self.ctl, selectors.EVENT_READ)
             while True:
@@ -313,9 +323,15 @@ class Guest:
                 if left is not None and left <= 0:
                     self.last_words()
                     return f"not done after {self.scenario.timeout} s"
-                if not selector.select(left):
+                if not selector.select(left if left is None else min(left, SILENCE)):
+                    if left is not None:
+                        nudged = time.monotonic()
+                        self.press("shift")
                     continue
                 data = self.ctl.recv(4096)
+                if nudged and time.monotonic() - nudged < 0.5:
+                    self.note(f"it said nothing for {SILENCE} s or more, and went on when it got an interrupt")
+                nudged = None
                 if not data:
                     return None if self.shell else self.why_gone()
                 *lines, rest = (rest + data).split(b"\n")
@@ -343,7 +359,7 @@ class Guest:
             if word == "ok":
                 self.settle()
         elif word == "say":
-            self.note(rest)
+            self.said(rest)
         elif word == "qmp":
             self.reply(self.try_monitor(rest))
         elif word == "shot":
@@ -384,6 +400,13 @@ class Guest:
         if "Kernel panic" in self.console():
             return "the guest's kernel panicked"
         error = (self.out / "qemu.log").read_text(errors="replace").strip()
+        try:
+            status = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            status = 0
+        if status < 0:
+            self.emulator = f"QEMU died of {signal.Signals(-status).name}"
+            return self.emulator
         return "QEMU ended" + (f": {error.splitlines()[-1]}" if error else "")
 
     def reply(self, text):
@@ -394,9 +417,11 @@ class Guest:
         """What stands still, into console.log: the kernel's stacks of all tasks, of what each processor does and of who
         waits without an end to it. A scenario may have made the console quiet (8)."""
         for key in "8tlw":
-            keys = [{"type": "qcode", "data": name} for name in ("alt", "sysrq", key)]
-            self.monitor({"execute": "send-key", "arguments": {"keys": keys}})
+            self.press("alt", "sysrq", key)
             time.sleep(3)
+
+    def press(self, *keys):
+        self.monitor({"execute": "send-key", "arguments": {"keys": [{"type": "qcode", "data": key} for key in keys]}})
 
     def monitor(self, command):
         self.qmp_file.write(json.dumps(command) + "\n")
