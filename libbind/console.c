@@ -255,3 +255,19 @@ int pvb_console_answer(struct pvb_ctx *ctx, struct pvb_ask *ask, struct pvb_cons
 		pvb_log(ctx, PVB_NOTICE, "%s", console->unsure);
 	return answer.code;
 }
+
+bool pvb_console_elsewhere(struct pvb_ctx *ctx, const struct pvb_home *devices, size_t n)
+{
+	_cleanup_free_ struct pvb_function *fns = calloc(n, sizeof(*fns));
+	_cleanup_free_ const struct pvb_function **list = calloc(n, sizeof(*list));
+	struct pvb_console console = { .firmware = -1 };
+	struct look l = { .ctx = ctx, .fns = list, .n = n, .console = &console };
+
+	if (!fns || !list)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		fns[i].addr = devices[i].addr;
+		list[i] = &fns[i];
+	}
+	return console_look(&l) == 0 && !console.shown;
+}

@@ -162,6 +162,11 @@ static int console_do(struct pvb_step *step, struct pvb_err *err)
 		r = pvb_console_release(step->ctx, step->op->arg, err);
 	pvb_shared_leave(&shared);
 	snprintf(step->text, sizeof(step->text), "console off the screen (%s)", step->op->arg);
+	/* A card that comes home at this very moment gets it from the kernel (set_con2fb_map(), fbcon.c). */
+	if (r == -EIO && pvb_console_elsewhere(step->ctx, step->lend->devices, step->lend->num_devices)) {
+		snprintf(step->text, sizeof(step->text), "the console went to another card (%s)", step->op->arg);
+		r = err->code = 0;
+	}
 	return r;
 }
 

@@ -303,6 +303,8 @@ struct pvb_console {
 #define PVB_ASKER "pvebind-ask"
 int pvb_console_ask(struct pvb_ctx *ctx, const struct pvb_function *const *fns, size_t n, struct pvb_ask *ask) PVB_MUST_CHECK;
 int pvb_console_answer(struct pvb_ctx *ctx, struct pvb_ask *ask, struct pvb_console *console) PVB_MUST_CHECK;
+/* Whether the terminals are on no frame buffer of these devices (any more). In a worker only: it may hang. */
+bool pvb_console_elsewhere(struct pvb_ctx *ctx, const struct pvb_home *devices, size_t n);
 
 /* ---- reset.c ------------------------------------------------------------------------ */
 /* Whether methods ("auto", "none", "flr bus", …) is well formed. */

@@ -82,6 +82,21 @@ static void none_of_the_card_s_is_opened(void **state)
 	assert_true(look(h, GPU, GPU2).all);
 }
 
+static void it_may_be_elsewhere(void **state)
+{
+	struct host *h = *state;
+	const struct pvb_home devices[] = { { .addr = addr_of(GPU) }, { .addr = addr_of(AUDIO) } };
+
+	ft_preset_gpu(h->t);
+	assert_false(pvb_console_elsewhere(h->ctx, devices, 2));
+	ft_preset_gpu2(h->t);
+	assert_false(pvb_console_elsewhere(h->ctx, devices, 2)); /* which of them is not known */
+	ft_remove(h->t, "sys/class/graphics/fb0");
+	assert_true(pvb_console_elsewhere(h->ctx, devices, 2));
+	ft_write(h->t, "proc/fb", "");
+	assert_true(pvb_console_elsewhere(h->ctx, devices, 2));
+}
+
 static void no_frame_buffer_is_no_console(void **state)
 {
 	struct host *h = *state;
@@ -335,6 +350,7 @@ int main(int argc, char **argv)
 		TEST(one_card_is_the_console),
 		TEST(two_cards_share_it),
 		TEST(none_of_the_card_s_is_opened),
+		TEST(it_may_be_elsewhere),
 		TEST(no_frame_buffer_is_no_console),
 		TEST(unbound_is_not_ours),
 		TEST(others_are_not_ours),

@@ -92,6 +92,24 @@ write "all home"
 like "the console is on a card" "$LIT" '^[12]$'
 same_as before "everything is as it was, again"
 
+# --- one comes home at the very moment when the other, the last, gives the console away: the kernel puts it on the one that comes ---
+is "the second card has the first frame buffer" "$(cd /sys/bus/pci/devices/0000:02:00.0/graphics && echo *)" fb0
+ok "the second card is lent" pve_hook 101 pre-start
+strace -f -qq -o "$OUT/strace.log" -e trace=write -P "$(realpath /sys/class/vtconsole/vtcon1/bind)" \
+	-e inject=write:delay_exit=6000000 "$HOOK" 100 pre-start </dev/null >/run/last.out 2>&1 &
+last=$!
+ok "the console is off for the first card's sake" wait_for 20 sh -c '[ "$(cat /sys/class/vtconsole/vtcon1/bind)" = 0 ]'
+ok "meanwhile the second is taken back" pve_hook 101 post-stop
+wait $last
+is "the first is lent nevertheless" "$?" 0
+like "as the console is on the other now" "$(cat /run/last.out)" 'the console went to another card'
+write "the second card came just now"
+is "and lives there" "$LIT" 2
+ok "the first card is taken back" pve_hook 100 post-stop
+write "all home, again"
+like "the console is on a card, still" "$LIT" '^[12]$'
+same_as before "everything is as it was after that"
+
 # --- the card with the console on it goes once more, now that the vtconsole has been bound by hand before, as every
 # return does: left to itself, fbcon may then keep terminals on a frame buffer that is no more ---
 echo 0 >/sys/class/vtconsole/vtcon1/bind
