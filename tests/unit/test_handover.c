@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "hookrun.h"
@@ -156,6 +157,26 @@ static void the_time_goes_on(void **state)
 	gives(run(h, "pvebind-hook", "100", "pre-start"), 0);
 }
 
+/* /etc/pve may be slow. */
+static void the_ini_is_read_once(void **state)
+{
+	struct host *h = *state;
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), opened = 0;
+	struct inotify_event events[64]; /* of a file they have no name */
+	char path[PATH_MAX + 32];
+
+	ft_write(h->t, INI, "[vm 100]\nguard = no\n");
+	snprintf(path, sizeof(path), "%s/" INI, h->t->path);
+	/* With its closes, as the kernel makes one of two opens in a row. */
+	assert_true(inotify_add_watch(fd, path, IN_OPEN | IN_CLOSE) >= 0);
+	gives(run(h, "pvebind-hook", "100", "pre-start"), 0);
+	for (ssize_t n; (n = read(fd, events, sizeof(events))) > 0;)
+		for (size_t i = 0; i < (size_t)n / sizeof(*events); i++)
+			opened += (events[i].mask & IN_OPEN) != 0;
+	assert_int_equal(opened, 1);
+	close(fd);
+}
+
 #define IN_HOST(f) cmocka_unit_test_setup_teardown(f, host_up, host_teardown)
 
 int main(int argc, char **argv)
@@ -167,6 +188,7 @@ int main(int argc, char **argv)
 		IN_HOST(with_the_same_arguments_and_the_time),
 		IN_HOST(a_wish_to_stop_goes_along),
 		IN_HOST(the_time_goes_on),
+		IN_HOST(the_ini_is_read_once),
 	};
 
 	(void)argc;

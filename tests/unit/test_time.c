@@ -58,9 +58,9 @@ static int host_down(void **state)
 	return 0;
 }
 
-static int lend(const char *name, unsigned device_ms, unsigned hook_ms)
+static int lend_from(unsigned char bus, const char *name, unsigned device_ms, unsigned hook_ms)
 {
-	struct pvb_wanted wanted = { .addr = { 0, 1, 0, PVB_FN_ALL } };
+	struct pvb_wanted wanted = { .addr = { 0, bus, 0, PVB_FN_ALL } };
 	struct pvb_request request = { .wanted = &wanted, .num_wanted = 1 };
 
 	snprintf(request.name, sizeof(request.name), "%s", name);
@@ -69,6 +69,11 @@ static int lend(const char *name, unsigned device_ms, unsigned hook_ms)
 	request.settings.device_timeout_ms = device_ms;
 	request.settings.hook_timeout_ms = hook_ms;
 	return pvb_lend(ctx, &request, &err);
+}
+
+static int lend(const char *name, unsigned device_ms, unsigned hook_ms)
+{
+	return lend_from(1, name, device_ms, hook_ms);
 }
 
 static void gives(int got, int want)
@@ -382,19 +387,29 @@ static void stat_fake(pid_t pid, char state)
 	ft_write(t, path, text);
 }
 
-/* The operation of this kind on the second device. */
-static size_t op_find(enum pvb_op_kind kind, struct pvb_at *at)
+/* The operation of this kind on that device (-1: the host's). */
+static size_t op_find(enum pvb_op_kind kind, int device, struct pvb_at *at)
 {
 	struct pvb_journal j;
 	size_t i = 0;
 
 	gives(pvb_journal_read(ctx, "100", &j, &err), 0);
-	while (i < j.num_ops && (j.ops[i].kind != kind || j.ops[i].device != 1))
+	while (i < j.num_ops && (j.ops[i].kind != kind || j.ops[i].device != device))
 		i++;
 	assert_true(i < j.num_ops);
 	*at = j.at[i];
 	pvb_journal_clear(&j);
 	return i;
+}
+
+/* Wait until that write hangs: the intent alone comes before that. */
+static void hung(const char *write)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "%s hung", write);
+	for (int i = 0; i < 1000 && !(ft_exists(t, ".writes") && strstr(ft_read(t, ".writes"), line)); i++)
+		usleep(10000);
 }
 
 /* The hook is killed while a worker hangs: whoever comes next gives that worker the device's time, no more. */
@@ -409,10 +424,8 @@ static void orphan_is_ended(void **state)
 	hook = fork();
 	if (hook == 0)
 		_exit(lend("100", 5000, 60000) < 0);
-	/* Until it hangs: the intent alone comes before that. */
-	for (int i = 0; i < 1000 && !(ft_exists(t, ".writes") && strstr(ft_read(t, ".writes"), "/unbind \"0000:01:00.1\" hung")); i++)
-		usleep(10000);
-	op_find(PVB_OP_UNBIND, &at);
+	hung("/unbind \"0000:01:00.1\"");
+	op_find(PVB_OP_UNBIND, 1, &at);
 	kill(hook, SIGKILL);
 	waitpid(hook, NULL, 0);
 	ft_faults_clear(t);
@@ -430,12 +443,72 @@ static void orphan_is_ended(void **state)
 	assert_false(ft_exists(t, "run/pvebind/100.journal"));
 }
 
+/* One worker has the console's write and the one device that comes after it. A device that hangs keeps nothing of the host's. */
+static void device_that_hangs_keeps_no_console(void **state)
+{
+	struct pvb_at at;
+	pid_t hook;
+	(void)state;
+
+	ft_preset_gpu2(t);
+	ft_fault(t, "*bochs-drm/unbind 0000:02:00.0 hang");
+	hook = fork();
+	if (hook == 0)
+		_exit(lend_from(2, "100", 3000, 60000) < 0);
+	hung("/unbind \"0000:02:00.0\"");
+	assert_string_equal(ft_read(t, "sys/class/vtconsole/vtcon1/bind"), "0");
+	op_find(PVB_OP_UNBIND, 0, &at);
+	kill(hook, SIGKILL);
+	waitpid(hook, NULL, 0);
+	assert_true(pvb_record_locked(ctx, "0000:02:00.0"));
+	/* The next stage's worker, which is the host's, too, ends by itself. */
+	for (int i = 0; i < 500 && pvb_record_locked(ctx, "100.host.lock"); i++)
+		usleep(10000);
+	assert_false(pvb_record_locked(ctx, "100.host.lock"));
+	assert_true(pvb_record_locked(ctx, "0000:02:00.0"));
+	ft_faults_clear(t);
+	stat_fake(at.pid, 'S');
+	gives(pvb_recover(ctx, NULL, NULL, &err), 0);
+	says("0000:02:00.0: process ");
+	says("whose pvebind is gone, took longer than device-timeout, given up");
+	assert_string_equal(ft_driver_of(t, "0000:02:00.0"), "bochs-drm");
+	assert_string_equal(ft_read(t, "sys/class/vtconsole/vtcon1/bind"), "1");
+}
+
+/* The console's write hangs in that worker: it has both, and both are free when it has been ended. */
+static void orphan_at_the_console_is_ended(void **state)
+{
+	struct pvb_at at;
+	pid_t hook;
+	(void)state;
+
+	ft_preset_gpu2(t);
+	ft_fault(t, "*vtcon1/bind 0 hang");
+	hook = fork();
+	if (hook == 0)
+		_exit(lend_from(2, "100", 3000, 60000) < 0);
+	hung("vtcon1/bind \"0\"");
+	op_find(PVB_OP_CONSOLE, -1, &at);
+	kill(hook, SIGKILL);
+	waitpid(hook, NULL, 0);
+	assert_true(pvb_record_locked(ctx, "0000:02:00.0"));
+	assert_true(pvb_record_locked(ctx, "100.host.lock"));
+	ft_faults_clear(t);
+	stat_fake(at.pid, 'S');
+	gives(pvb_recover(ctx, NULL, NULL, &err), 0);
+	says("whose pvebind is gone, took longer than device-timeout, given up");
+	assert_false(pvb_record_locked(ctx, "0000:02:00.0"));
+	assert_string_equal(ft_driver_of(t, "0000:02:00.0"), "bochs-drm");
+	assert_string_equal(ft_read(t, "sys/class/vtconsole/vtcon1/bind"), "1");
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+}
+
 /* A worker that began to bind, and has the device's lock: *worker wrote the intent. The lock stays with another process,
  * as nothing that can be killed hangs for ever. */
 static pid_t hung_worker(pid_t *worker)
 {
 	struct pvb_at at;
-	size_t op = op_find(PVB_OP_BIND, &at);
+	size_t op = op_find(PVB_OP_BIND, 1, &at);
 	int ready[2], journal = pvb_journal_open(ctx, "100", &err);
 	pid_t pids[2];
 
@@ -532,7 +605,8 @@ int main(int argc, char **argv)
 		CASE(confirmed_under_the_lock), CASE(renewed), CASE(waits_for_who_works),
 		CASE(return_waits_for_who_works),
 		CASE(competitor_is_refused_at_once), CASE(too_late_to_begin),
-		CASE(orphan_is_ended), CASE(orphan_is_marked), CASE(orphan_hangs_longer_than_a_hook),
+		CASE(orphan_is_ended), CASE(device_that_hangs_keeps_no_console), CASE(orphan_at_the_console_is_ended),
+		CASE(orphan_is_marked), CASE(orphan_hangs_longer_than_a_hook),
 	};
 
 	(void)argc;
