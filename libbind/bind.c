@@ -232,6 +232,12 @@ static int lend_prepare(struct pvb_session *s, const struct pvb_request *request
 			r = refusals_say(s, plan, err);
 		if (r == 0 && !settled)
 			r = pvb_session_lock_devices(s, &plan->journal.lend, false, err);
+		if (r == 0 && !settled && plan->framebuffer)
+			r = pvb_session_turn(s, plan->turn_seen, err);
+		if (r == -ESTALE) {
+			settled = true;
+			r = 0;
+		}
 		if (r == 0 && !settled)
 			r = time_check(s, request, err);
 		if (r == 0 && !settled && !pvb_session_devices_taken(s)) {

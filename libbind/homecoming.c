@@ -127,13 +127,31 @@ static void home_say(const struct pvb_session *s, const struct pvb_plan *plan)
 		pvb_tell(s->ctx, PVB_NOTICE, &event, "%s: the rest is home as well (%lld ms)", s->label, ms);
 }
 
+/* The lend had a card with a frame buffer. */
+static bool console_planned(const struct pvb_plan *plan)
+{
+	for (size_t i = 0; i < plan->journal.num_ops; i++)
+		if (plan->journal.ops[i].kind == PVB_OP_CONSOLE)
+			return true;
+	return false;
+}
+
 /* The plan that counts is made when the devices are locked: until then a worker that outlived its hook may do one more
  * step, and write so. */
 static int home_plan(struct pvb_session *s, const struct pvb_lend *lend, struct pvb_plan **plan, struct pvb_err *err)
 {
 	int r = s->num_devices ? 0 : pvb_session_lock_devices(s, lend, true, err);
 
-	return r < 0 ? r : pvb_plan_return(s->ctx, s->name, plan, err);
+	if (r == 0)
+		r = pvb_plan_return(s->ctx, s->name, plan, err);
+	if (r < 0 || !console_planned(*plan))
+		return r;
+	r = pvb_session_turn(s, PVB_TURN_ANY, err);
+	if (r < 0) {
+		pvb_plan_free(*plan);
+		*plan = NULL;
+	}
+	return r;
 }
 
 int pvb_home_bring(struct pvb_session *s, const struct pvb_lend *lend, struct pvb_err *err)

@@ -2,7 +2,7 @@
 /*
  * What the files of libbind share among themselves. Files call only downwards:
  *   err addr ctx → sysfs (kmodload) module (modconf) kmsg (ids) names → line record stuck ask program → device capability details snapshot group nodes owner holders (search) vfio critical (disk nic) hostuse usb terminal console reset slot
- *   → refusal request shared → op journal (replay) lend → busy users letgo gate judge → plan home gating service stopping lending
+ *   → refusal request shared → op journal (replay) lend → busy users letgo gate turn judge → plan home gating service stopping lending
  *   → power unload binding effect → worker outcome overdue apply → orphan session homecoming → bind takeback watch manual
  * All functions return 0 or -errno; those without a struct pvb_err leave the
  * sentence to their caller, who knows what it was for.

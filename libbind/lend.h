@@ -93,6 +93,16 @@ bool pvb_shared_has(const struct pvb_shared *shared, const char *owner);
 bool pvb_shared_last(const struct pvb_shared *shared, const char *owner);
 void pvb_shared_leave(struct pvb_shared *shared);
 
+/* ---- turn.c: who moves cards with a frame buffer -------------------------------------------- */
+#define PVB_TURN_ANY (-2)
+/* To be asked for before the console is looked at, and given to pvb_turn_take(). */
+int64_t pvb_turn_look(const struct pvb_ctx *ctx);
+/* Wait for the lock. -ESTALE: others have moved cards since seen, look anew; PVB_TURN_ANY: that does not matter.
+ * Lock order: a lend, its devices, this. */
+int pvb_turn_take(struct pvb_ctx *ctx, int64_t deadline_ns, int64_t seen, struct pvb_record *turn) PVB_MUST_CHECK;
+/* turn->fd < 0: there is none to end. */
+void pvb_turn_end(struct pvb_ctx *ctx, struct pvb_record *turn);
+
 /* ---- gate.c: drivers whose remove() waits until nobody uses the device ---------------------------- */
 struct pvb_gate {
 	const char *driver;
@@ -165,6 +175,8 @@ struct pvb_plan {
 	struct pvb_refusals refusals;
 	char **notes;               /* malloced, NULL at its end */
 	size_t num_notes;
+	bool framebuffer;           /* of a lend: a device has one */
+	int64_t turn_seen;          /* then: pvb_turn_look() before the console was looked at */
 };
 
 /* Stages of a lend: what is in one runs together, a worker per device. */
@@ -328,10 +340,14 @@ struct pvb_session {
 	enum pvb_event_kind way;    /* to say as devices go home; PVB_EVENT_NONE: it has been said */
 	struct pvb_record lock;
 	struct pvb_record host;     /* of what is no device's: console, services, modules */
+	struct pvb_record turn;     /* to move cards with a frame buffer */
 	struct pvb_record *devices; /* malloced: parallel to a plan's devices */
 	int *lock_fds;              /* malloced: likewise, and the host's part's behind them */
 	size_t num_devices;
 };
+
+/* Of one that has locked nothing. */
+#define PVB_SESSION_CLOSED .lock.fd = -1, .host.fd = -1, .turn.fd = -1
 
 /* Take the lend's lock, waiting up to wait_ns. -EBUSY: somebody else works on it. Close it after a failure too. */
 int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, int64_t wait_ns, struct pvb_session *s,
@@ -346,7 +362,9 @@ int64_t pvb_session_wait_ns(const struct pvb_settings *settings);
 void pvb_session_budget(struct pvb_session *s, const struct pvb_settings *settings);
 /* Lock the lend's devices, which come in address order, as every lend takes its locks. */
 int pvb_session_lock_devices(struct pvb_session *s, const struct pvb_lend *lend, bool home, struct pvb_err *err) PVB_MUST_CHECK;
-void pvb_session_unlock_devices(struct pvb_session *s);
+/* Before cards with a frame buffer are moved: wait for those that others move. -ESTALE as pvb_turn_take(). */
+int pvb_session_turn(struct pvb_session *s, int64_t seen, struct pvb_err *err) PVB_MUST_CHECK;
+void pvb_session_unlock_devices(struct pvb_session *s); /* the turn ends, too */
 /* Whether locked device i, or any, has come to belong to another lend since the plan was made. */
 bool pvb_session_device_taken(const struct pvb_session *s, size_t i);
 bool pvb_session_devices_taken(const struct pvb_session *s);

@@ -216,6 +216,7 @@ static int console_plan(struct pvb_builder *b)
 	bool ours = b->console.shown;
 	int r;
 
+	b->plan->framebuffer = b->console.involved;
 	if (!b->console.involved)
 		return 0;
 	if (b->request->settings.keep_console && !(ours && pvb_sysfs_exists(b->ctx, PVB_STATE_DIR "/" PVB_CONSOLE_BOUND)))
@@ -309,8 +310,10 @@ static int host_look(struct pvb_builder *b)
 {
 	struct pvb_refusals *refusals = &b->plan->refusals;
 	struct pvb_ask ask;
-	int r = pvb_console_ask(b->ctx, b->moving, b->num_moving, &ask), judged;
+	int r, judged;
 
+	b->plan->turn_seen = pvb_turn_look(b->ctx);
+	r = pvb_console_ask(b->ctx, b->moving, b->num_moving, &ask);
 	if (r < 0)
 		return console_failed(b, r);
 	judged = pvb_judge(b->ctx, b->request, b->snapshot, refusals, b->err);

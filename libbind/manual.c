@@ -74,7 +74,7 @@ int pvb_reset(struct pvb_ctx *ctx, const struct pvb_addr *addr, const char *meth
 {
 	struct pvb_snapshot *snapshot = NULL;
 	struct pvb_plan plan = { .journal.lend.name = "reset" };
-	struct pvb_session s = { .ctx = ctx, .lock.fd = -1, .host.fd = -1, .deadline_ns = pvb_now_ns() + PVB_LOCK_WAIT_NS };
+	struct pvb_session s = { .ctx = ctx, PVB_SESSION_CLOSED, .deadline_ns = pvb_now_ns() + PVB_LOCK_WAIT_NS };
 	int r;
 
 	err->code = 0;

@@ -11,7 +11,7 @@ int pvb_session_open(struct pvb_ctx *ctx, const char *name, const char *label, i
 	int64_t until_ns;
 	int r;
 
-	*s = (struct pvb_session){ .ctx = ctx, .start_ns = pvb_now_ns(), .lock.fd = -1, .host.fd = -1 };
+	*s = (struct pvb_session){ .ctx = ctx, .start_ns = pvb_now_ns(), PVB_SESSION_CLOSED };
 	s->deadline_ns = s->limit_ns = s->start_ns + PVB_LOCK_WAIT_NS;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->label, sizeof(s->label), "%s", label);
@@ -76,8 +76,21 @@ static void host_unlock(struct pvb_session *s)
 	pvb_record_close(&s->host);
 }
 
+int pvb_session_turn(struct pvb_session *s, int64_t seen, struct pvb_err *err)
+{
+	int r = s->turn.fd >= 0 ? 0 : pvb_turn_take(s->ctx, s->deadline_ns, seen, &s->turn);
+
+	if (r == 0 || r == -ESTALE)
+		return r;
+	if (r == -ETIMEDOUT || r == -EWOULDBLOCK)
+		return pvb_err_set(err, -EBUSY, "%s: another pvebind is moving the card that the console is on, and does not come to an end (see: pvebind status); try again",
+				   s->label);
+	return pvb_err_set(err, r, "%s: cannot wait for those that move the console: %s", s->label, strerror(-r));
+}
+
 void pvb_session_unlock_devices(struct pvb_session *s)
 {
+	pvb_turn_end(s->ctx, &s->turn);
 	host_unlock(s);
 	for (size_t i = 0; i < s->num_devices; i++)
 		pvb_record_close(&s->devices[i]);

@@ -251,6 +251,96 @@ static void competitor_is_refused_at_once(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+/* Another VM's lend of the first card, which takes so long to let go of it. Begun, when this returns. */
+static pid_t first_card_moves(unsigned ms)
+{
+	pid_t pid;
+
+	ft_fault(t, "*bochs-drm/unbind 0000:01:00.0 slow=%u", ms);
+	pid = fork();
+	if (pid == 0)
+		_exit(lend_from(1, "100", 30000, 45000) < 0);
+	for (int i = 0; i < 1000 && strcmp(ft_read(t, "sys/class/vtconsole/vtcon1/bind"), "0") != 0; i++)
+		usleep(10000);
+	return pid;
+}
+
+/* Two cards with one console, for two VMs at once: what the second lend was to do with the console depends on the first. */
+static void cards_of_the_console_move_in_turn(void **state)
+{
+	int64_t clock;
+	int status;
+	pid_t first;
+	(void)state;
+
+	ft_preset_gpu2(t);
+	first = first_card_moves(1500);
+	clock = pvb_now_ns();
+	gives(lend_from(2, "101", 30000, 45000), 0);
+	assert_in_range(lap(&clock), 1000, 20000);
+	waitpid(first, &status, 0);
+	assert_int_equal(status, 0);
+	on("vfio-pci", "vfio-pci");
+	assert_string_equal(ft_driver_of(t, "0000:02:00.0"), "vfio-pci");
+	says("VM 101: lent 0000:02:00.0");
+	if (strstr(said, "the console moves to the other card"))
+		fail_msg("there is none:\n%s", said);
+	/* The way home waits as well. */
+	ft_faults_clear(t);
+	ft_fault(t, "*bochs-drm/bind 0000:01:00.0 slow=1500");
+	first = fork();
+	if (first == 0)
+		_exit(pvb_return(ctx, "100", 0, &err) < 0);
+	for (int i = 0; i < 1000 && pvb_turn_look(ctx) >= 0; i++)
+		usleep(5000);
+	clock = pvb_now_ns();
+	gives(pvb_return(ctx, "101", 0, &err), 0);
+	assert_in_range(lap(&clock), 700, 20000);
+	waitpid(first, &status, 0);
+	assert_int_equal(status, 0);
+	assert_string_equal(ft_driver_of(t, "0000:02:00.0"), "bochs-drm");
+	assert_string_equal(ft_read(t, "sys/class/vtconsole/vtcon1/bind"), "1");
+}
+
+/* One that was killed keeps nobody, but what it was doing makes a look worthless. */
+static void a_turn_ends_with_its_process(void **state)
+{
+	struct pvb_record turn;
+	int64_t seen, clock;
+	pid_t first;
+	(void)state;
+
+	ft_preset_gpu2(t);
+	seen = pvb_turn_look(ctx);
+	first = first_card_moves(20000);
+	assert_true(pvb_turn_look(ctx) < 0);
+	gives(pvb_turn_take(ctx, pvb_now_ns() + 50000000, seen, &turn), -ETIMEDOUT);
+	kill(first, SIGKILL);
+	waitpid(first, NULL, 0);
+	gives(pvb_turn_take(ctx, pvb_now_ns() + 50000000, seen, &turn), -ESTALE);
+	assert_true(pvb_turn_look(ctx) > seen);
+	clock = pvb_now_ns();
+	gives(lend_from(2, "101", 30000, 45000), 0);
+	assert_in_range(lap(&clock), 0, 10000);
+}
+
+/* Who does not come to an end is named, and nothing is begun. */
+static void a_turn_that_does_not_come(void **state)
+{
+	pid_t first;
+	(void)state;
+
+	ft_preset_gpu2(t);
+	first = first_card_moves(20000);
+	ft_log_clear(t);
+	gives(lend_from(2, "101", 30000, 4000), -EBUSY);
+	says("another pvebind is moving the card that the console is on, and does not come to an end");
+	assert_int_equal(ft_wrote(t, "*", "*0000:02:00.0*"), -1);
+	assert_false(ft_exists(t, "run/pvebind/101.journal"));
+	kill(first, SIGKILL);
+	waitpid(first, NULL, 0);
+}
+
 /* Waiting took most of the time there was: what began now would be killed half-way. */
 static void too_late_to_begin(void **state)
 {
@@ -284,6 +374,7 @@ int main(int argc, char **argv)
 		CASE(confirmed_under_the_lock), CASE(renewed), CASE(waits_for_who_works),
 		CASE(return_waits_for_who_works),
 		CASE(competitor_is_refused_at_once), CASE(too_late_to_begin),
+		CASE(cards_of_the_console_move_in_turn), CASE(a_turn_ends_with_its_process), CASE(a_turn_that_does_not_come),
 	};
 
 	(void)argc;

@@ -34,7 +34,8 @@ static inline void hear(void *data, enum pvb_level level, const char *line)
 static inline void begin(void *data, const char *name, uint64_t generation)
 {
 	(void)data;
-	assert_string_equal(name, "100");
+	if (strcmp(name, "100") != 0)
+		return;
 	assert_true(num_begun < ARRAY_SIZE(begun));
 	begun[num_begun++] = generation;
 }
