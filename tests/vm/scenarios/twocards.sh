@@ -92,23 +92,50 @@ write "all home"
 like "the console is on a card" "$LIT" '^[12]$'
 same_as before "everything is as it was, again"
 
-# --- one comes home at the very moment when the other, the last, gives the console away: the kernel puts it on the one that comes ---
+# --- somebody binds one by hand at the very moment when the other, the last, gives the console away: the kernel puts it
+# on the one that comes ---
+# delayed MICROSECONDS enter|exit PATH VMID - its pre-start in the background (HOOK_PID, /run/VMID.out); writes to PATH wait so
+# long before or after
+delayed() {
+	strace -f -qq -o "$OUT/strace-$4.log" -e trace=write -P "$(realpath "$3")" -e "inject=write:delay_$2=$1" \
+		"$HOOK" "$4" pre-start </dev/null >"/run/$4.out" 2>&1 &
+	HOOK_PID=$!
+}
 is "the second card has the first frame buffer" "$(cd /sys/bus/pci/devices/0000:02:00.0/graphics && echo *)" fb0
 ok "the second card is lent" pve_hook 101 pre-start
-strace -f -qq -o "$OUT/strace.log" -e trace=write -P "$(realpath /sys/class/vtconsole/vtcon1/bind)" \
-	-e inject=write:delay_exit=6000000 "$HOOK" 100 pre-start </dev/null >/run/last.out 2>&1 &
-last=$!
-ok "the console is off for the first card's sake" wait_for 20 sh -c '[ "$(cat /sys/class/vtconsole/vtcon1/bind)" = 0 ]'
-ok "meanwhile the second is taken back" pve_hook 101 post-stop
-wait $last
+delayed 6000000 exit /sys/class/vtconsole/vtcon1/bind 100
+ok "the console is off for the first card's sake" wait_for 20 grep -qx 0 /sys/class/vtconsole/vtcon1/bind
+echo 0000:02:00.0 >/sys/bus/pci/drivers/vfio-pci/unbind
+echo >/sys/bus/pci/devices/0000:02:00.0/driver_override
+echo 0000:02:00.0 >/sys/bus/pci/drivers/bochs-drm/bind
+wait $HOOK_PID
 is "the first is lent nevertheless" "$?" 0
-like "as the console is on the other now" "$(cat /run/last.out)" 'the console went to another card'
+like "as the console is on the other now" "$(cat /run/100.out)" 'the console went to another card'
 write "the second card came just now"
 is "and lives there" "$LIT" 2
+ok "the second card is taken back, where it is" pve_hook 101 post-stop
 ok "the first card is taken back" pve_hook 100 post-stop
+same_as before "everything is as it was after that"
+
+# --- both start at once: whose card does not show the console has looked, and is slow, when the other moves the console there ---
 write "all home, again"
 like "the console is on a card, still" "$LIT" '^[12]$'
-same_as before "everything is as it was after that"
+shown=$LIT dark=$((3 - LIT))
+delayed 6000000 enter /sys/bus/pci/drivers/bochs-drm/unbind $((99 + dark))
+ok "the lend of the dark card is under way" wait_for 20 grep -q 'intent op=1' "/run/pvebind/$((99 + dark)).journal"
+ok "the card with the console is lent" pve_hook $((99 + shown)) pre-start
+ok "after the other" test "$HOOK_MS" -ge 1000
+wait $HOOK_PID
+is "which is lent, too" "$?" 0
+is "the delay was there" "$(grep -c DELAYED "$OUT/strace-$((99 + dark)).log")" 1
+is "the console is off, once more" "$(bound)" 0
+write "written to nowhere"
+is "and the host lives on" "$LIT" ""
+ok "the card that showed it is taken back" pve_hook $((99 + shown)) post-stop
+ok "and the dark one" pve_hook $((99 + dark)) post-stop
+write "all home, after all"
+like "the console is on one of them" "$LIT" '^[12]$'
+same_as before "everything is as it was after that, too"
 
 # --- the card with the console on it goes once more, now that the vtconsole has been bound by hand before, as every
 # return does: left to itself, fbcon may then keep terminals on a frame buffer that is no more ---
