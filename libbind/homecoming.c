@@ -142,16 +142,7 @@ static int home_plan(struct pvb_session *s, const struct pvb_lend *lend, struct 
 {
 	int r = s->num_devices ? 0 : pvb_session_lock_devices(s, lend, true, err);
 
-	if (r == 0)
-		r = pvb_plan_return(s->ctx, s->name, plan, err);
-	if (r < 0 || !console_planned(*plan))
-		return r;
-	r = pvb_session_turn(s, PVB_TURN_ANY, err);
-	if (r < 0) {
-		pvb_plan_free(*plan);
-		*plan = NULL;
-	}
-	return r;
+	return r < 0 ? r : pvb_plan_return(s->ctx, s->name, plan, err);
 }
 
 int pvb_home_bring(struct pvb_session *s, const struct pvb_lend *lend, struct pvb_err *err)
@@ -172,6 +163,9 @@ int pvb_home_bring(struct pvb_session *s, const struct pvb_lend *lend, struct pv
 		r = records_remove(s, NULL, err); /* the boot has put everything home already */
 	} else if (r == 0) {
 		r = groups_wait(s, plan, err);
+		/* Not while a big guest goes: others wait for the turn. */
+		if (r == 0 && console_planned(plan))
+			r = pvb_session_turn(s, PVB_TURN_ANY, err);
 		if (r == 0)
 			r = home_apply(s, plan, journal_fd, err);
 	}
