@@ -136,6 +136,17 @@ static bool console_planned(const struct pvb_plan *plan)
 	return false;
 }
 
+/* Who does not let us have it in time has the console still; nothing else keeps devices from going home. */
+static int turn_await(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
+{
+	int r = console_planned(plan) ? pvb_session_turn(s, PVB_TURN_ANY, err) : 0;
+
+	if (r == 0 || r == -EBUSY || r == -ECANCELED)
+		return r;
+	pvb_log(s->ctx, PVB_WARNING, "%s; going home all the same", err->text);
+	return err->code = 0;
+}
+
 /* The plan that counts is made when the devices are locked: until then a worker that outlived its hook may do one more
  * step, and write so. */
 static int home_plan(struct pvb_session *s, const struct pvb_lend *lend, struct pvb_plan **plan, struct pvb_err *err)
@@ -164,8 +175,8 @@ int pvb_home_bring(struct pvb_session *s, const struct pvb_lend *lend, struct pv
 	} else if (r == 0) {
 		r = groups_wait(s, plan, err);
 		/* Not while a big guest goes: others wait for the turn. */
-		if (r == 0 && console_planned(plan))
-			r = pvb_session_turn(s, PVB_TURN_ANY, err);
+		if (r == 0)
+			r = turn_await(s, plan, err);
 		if (r == 0)
 			r = home_apply(s, plan, journal_fd, err);
 	}

@@ -51,7 +51,9 @@ int pvb_turn_take(struct pvb_ctx *ctx, int64_t deadline_ns, int64_t seen, struct
 	fresh = seen == PVB_TURN_ANY || (seen >= 0 && seen == body_count(turn->body));
 	if (fresh)
 		r = turn_write(turn, count + 1, true);
-	else if (body_count(turn->body) < 0)
+	if (r < 0 && seen == PVB_TURN_ANY)
+		r = 0; /* a full /run does not stop the way home */
+	if (!fresh && body_count(turn->body) < 0)
 		r = turn_write(turn, count + 1, false); /* for one who was killed */
 	if (r == 0 && !fresh)
 		r = -ESTALE;

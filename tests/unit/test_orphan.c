@@ -143,7 +143,8 @@ static pid_t hung_worker(pid_t *worker)
 	if (*worker == 0) {
 		struct pvb_record record;
 
-		if (pvb_record_open(ctx, "0000:01:00.1", 0, &record) < 0 || pvb_journal_intent(journal, op, true) < 0)
+		/* Its worker of just now has said all, and may have the lock for an instant still. */
+		if (pvb_record_open(ctx, "0000:01:00.1", pvb_now_ns() + 10000000000, &record) < 0 || pvb_journal_intent(journal, op, true) < 0)
 			_exit(1);
 		pids[0] = getpid();
 		pids[1] = fork();
@@ -152,9 +153,9 @@ static pid_t hung_worker(pid_t *worker)
 		pause();
 		_exit(0);
 	}
+	close(ready[1]);
 	assert_int_equal(read(ready[0], pids, sizeof(pids)), sizeof(pids));
 	close(ready[0]);
-	close(ready[1]);
 	close(journal);
 	return pids[1];
 }

@@ -577,7 +577,7 @@ static void nobody_works_beside_it(void **state)
 	request.settings.hook_timeout_ms = 4000;
 	is(pvb_lend(h->ctx, &request, &h->err), 0, h);
 	ft_write(h->t, "svc.log", "");
-	assert_int_equal(pvb_record_open(h->ctx, HOST_LOCK, 0, &lock), 0); /* as such a worker has it */
+	assert_int_equal(pvb_record_open(h->ctx, HOST_LOCK, pvb_now_ns() + 10000000000, &lock), 0); /* as such a worker has it */
 	*h->said = '\0';
 	is(take_back(h, "100", 0), -PVB_EATTENTION, h);
 	assert_has(h->said, "console, services and modules: another process works on them and does not end: left alone");

@@ -172,13 +172,13 @@ static pid_t lock_hold(const char *name)
 	if (pid == 0) {
 		struct pvb_record record;
 
-		if (pvb_record_open(ctx, name, 0, &record) == 0 && write(ready[1], "x", 1) == 1)
+		if (pvb_record_open(ctx, name, pvb_now_ns() + 10000000000, &record) == 0 && write(ready[1], "x", 1) == 1)
 			pause();
 		_exit(1);
 	}
+	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
-	close(ready[1]);
 	return pid;
 }
 
