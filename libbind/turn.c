@@ -4,59 +4,59 @@
  * start at once, or one that starts while another comes home, would else take away the card that the other has just put the
  * terminals on: left on a frame buffer that is no more they hang the kernel (see console_plan()).
  *
- * The lock is pvebind's own, not its workers': one that hangs in a driver keeps nobody else from going home. Its record
- * counts, so that who looked before it had the lock sees that its look is out of date.
+ * The lock is pvebind's own, not its workers': one that hangs in a driver keeps nobody else from going home. The file's time
+ * is changed by whoever has it, so that who looked before sees that the look is out of date; the file stays empty.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lend.h"
 
 #define TURN "console.turn.lock"
+#define MOVES (-1)             /* somebody has it now */
+#define CREATED_S 1000000000   /* a new file's own time is after 2001; ours count from the boot */
 
-static int turn_write(struct pvb_record *turn, int64_t count, bool moving)
+/* 0: nobody had it in this boot. */
+static int64_t turn_time(int fd)
 {
-	struct pvb_line line;
+	struct stat st;
 
-	pvb_line_start(&line, "turn");
-	pvb_line_number(&line, "count", count);
-	pvb_line_number(&line, "moving", moving);
-	return pvb_record_write(turn, &line);
+	if (fstat(fd, &st) < 0)
+		return MOVES;
+	return st.st_mtim.tv_sec >= CREATED_S ? 0 : (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
-/* What somebody moves, or was moving when he was killed, is no look to go by. */
-static int64_t body_count(const char *body)
+static int turn_mark(int fd)
 {
-	return pvb_line_get_number(body, "moving", 0) ? -1 : pvb_line_get_number(body, "count", 0);
+	int64_t now_ns = pvb_boottime_ns();
+	const struct timespec omit = { .tv_nsec = UTIME_OMIT };
+	const struct timespec times[2] = { omit, { .tv_sec = now_ns / 1000000000, .tv_nsec = now_ns % 1000000000 } };
+
+	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
 int64_t pvb_turn_look(const struct pvb_ctx *ctx)
 {
-	char body[PVB_RECORD_MAX];
+	_cleanup_close_ int fd = pvb_open(ctx, PVB_STATE_DIR "/" TURN, O_RDONLY | O_NOFOLLOW);
 
-	/* "" where nobody had it in this boot. */
-	return pvb_record_peek(ctx, TURN, body) < 0 && *body ? -1 : body_count(body);
+	if (fd < 0)
+		return 0;
+	return pvb_record_locked(ctx, TURN) ? MOVES : turn_time(fd);
 }
 
 int pvb_turn_take(struct pvb_ctx *ctx, int64_t deadline_ns, int64_t seen, struct pvb_record *turn)
 {
 	int r = pvb_record_open(ctx, TURN, deadline_ns, turn);
-	int64_t count;
-	bool fresh;
 
 	if (r < 0) {
 		turn->fd = -1;
 		return r;
 	}
-	count = pvb_line_get_number(turn->body, "count", 0);
-	fresh = seen == PVB_TURN_ANY || (seen >= 0 && seen == body_count(turn->body));
-	if (fresh)
-		r = turn_write(turn, count + 1, true);
-	if (r < 0 && seen == PVB_TURN_ANY)
-		r = 0; /* a full /run does not stop the way home */
-	if (!fresh && body_count(turn->body) < 0)
-		r = turn_write(turn, count + 1, false); /* for one who was killed */
-	if (r == 0 && !fresh)
+	if (seen != PVB_TURN_ANY && (seen == MOVES || seen != turn_time(turn->fd)))
 		r = -ESTALE;
+	if (r == 0 && turn_mark(turn->fd) < 0 && seen != PVB_TURN_ANY)
+		r = -EIO; /* nothing stops the way home */
 	if (r < 0)
 		pvb_record_close(turn);
 	return r;
@@ -66,7 +66,7 @@ void pvb_turn_end(struct pvb_ctx *ctx, struct pvb_record *turn)
 {
 	if (turn->fd < 0)
 		return;
-	if (turn_write(turn, pvb_line_get_number(turn->body, "count", 0) + 2, false) < 0)
-		pvb_log(ctx, PVB_DEBUG, "who comes next looks at the console twice");
+	if (turn_mark(turn->fd) < 0)
+		pvb_log(ctx, PVB_DEBUG, "who comes next does not see that the console was moved");
 	pvb_record_close(turn);
 }
