@@ -18,4 +18,4 @@ ok "post-stop succeeds" pve_hook 100 post-stop
 same_as before "everything is as it was"
 ok "no id was added to vfio-pci" no_new_id 01:00.0
 # console.bound: that a vtconsole was bound by hand is a fact of the boot, not of a lend.
-is "no state is left but locks" "$(cd /run/pvebind && echo *)" "100.lock console.bound"
+is "no state is left but locks" "$(cd /run/pvebind && echo *)" "100.lock console.bound console.turn.lock"
