@@ -26,14 +26,20 @@ static size_t op_find(enum pvb_op_kind kind, int device, struct pvb_at *at)
 	return i;
 }
 
-/* Wait until that write hangs: the intent alone comes before that. */
-static void hung(const char *write)
+/* A hook that lends that bus's card, and waits: for a worker of its own, in that write. The intent alone comes before it. */
+static pid_t hook_hangs(unsigned char bus, unsigned device_ms, const char *fault, const char *write)
 {
+	pid_t hook;
 	char line[128];
 
+	ft_fault(t, "%s", fault);
+	hook = fork();
+	if (hook == 0)
+		_exit(lend_from(bus, "100", device_ms, 60000) < 0);
 	snprintf(line, sizeof(line), "%s hung", write);
 	for (int i = 0; i < 1000 && !(ft_exists(t, ".writes") && strstr(ft_read(t, ".writes"), line)); i++)
 		usleep(10000);
+	return hook;
 }
 
 /* The hook is killed while a worker hangs: whoever comes next gives that worker the device's time, no more. */
@@ -44,11 +50,7 @@ static void orphan_is_ended(void **state)
 	pid_t hook;
 	(void)state;
 
-	ft_fault(t, "*snd_hda_intel/unbind * hang");
-	hook = fork();
-	if (hook == 0)
-		_exit(lend("100", 5000, 60000) < 0);
-	hung("/unbind \"0000:01:00.1\"");
+	hook = hook_hangs(1, 5000, "*snd_hda_intel/unbind * hang", "/unbind \"0000:01:00.1\"");
 	op_find(PVB_OP_UNBIND, 1, &at);
 	kill(hook, SIGKILL);
 	waitpid(hook, NULL, 0);
@@ -75,11 +77,7 @@ static void device_that_hangs_keeps_no_console(void **state)
 	(void)state;
 
 	ft_preset_gpu2(t);
-	ft_fault(t, "*bochs-drm/unbind 0000:02:00.0 hang");
-	hook = fork();
-	if (hook == 0)
-		_exit(lend_from(2, "100", 3000, 60000) < 0);
-	hung("/unbind \"0000:02:00.0\"");
+	hook = hook_hangs(2, 3000, "*bochs-drm/unbind 0000:02:00.0 hang", "/unbind \"0000:02:00.0\"");
 	assert_string_equal(ft_read(t, "sys/class/vtconsole/vtcon1/bind"), "0");
 	op_find(PVB_OP_UNBIND, 0, &at);
 	kill(hook, SIGKILL);
@@ -107,11 +105,7 @@ static void orphan_at_the_console_is_ended(void **state)
 	(void)state;
 
 	ft_preset_gpu2(t);
-	ft_fault(t, "*vtcon1/bind 0 hang");
-	hook = fork();
-	if (hook == 0)
-		_exit(lend_from(2, "100", 3000, 60000) < 0);
-	hung("vtcon1/bind \"0\"");
+	hook = hook_hangs(2, 3000, "*vtcon1/bind 0 hang", "vtcon1/bind \"0\"");
 	op_find(PVB_OP_CONSOLE, -1, &at);
 	kill(hook, SIGKILL);
 	waitpid(hook, NULL, 0);

@@ -341,6 +341,27 @@ static void a_turn_that_does_not_come(void **state)
 	waitpid(first, NULL, 0);
 }
 
+/* Then nothing is begun, but what is lent comes home. */
+static void a_turn_that_cannot_be_had(void **state)
+{
+	static const char lock[] = "run/pvebind/console.turn.lock";
+	(void)state;
+
+	ft_mkdir(t, lock);
+	gives(lend("100", 30000, 45000), -EISDIR);
+	says("cannot wait for those that move the console: Is a directory");
+	on("bochs-drm", "snd_hda_intel");
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+	ft_remove(t, lock);
+	gives(lend("100", 30000, 45000), 0);
+	ft_remove(t, lock);
+	ft_mkdir(t, lock);
+	gives(pvb_return(ctx, "100", 0, &err), 0);
+	says("cannot wait for those that move the console: Is a directory; going home all the same");
+	on("bochs-drm", "snd_hda_intel");
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+}
+
 /* Waiting took most of the time there was: what began now would be killed half-way. */
 static void too_late_to_begin(void **state)
 {
@@ -375,6 +396,7 @@ int main(int argc, char **argv)
 		CASE(return_waits_for_who_works),
 		CASE(competitor_is_refused_at_once), CASE(too_late_to_begin),
 		CASE(cards_of_the_console_move_in_turn), CASE(a_turn_ends_with_its_process), CASE(a_turn_that_does_not_come),
+		CASE(a_turn_that_cannot_be_had),
 	};
 
 	(void)argc;
