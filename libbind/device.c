@@ -14,6 +14,7 @@ struct look {
 	struct pvb_function *fn;
 	int dir;
 	const struct pvb_among *among;
+	bool no_bridge, single; /* by its header: false where that was not read */
 };
 
 /* "pci:v00001234d00001111sv00001AF4sd00001100bc03sc80i00" has every id in one read. Not the
@@ -40,6 +41,7 @@ static int ids_read(const struct look *l)
 #define CONFIG_NS 1000000000
 #define HEADER_SIZE 64
 #define HEADER_TYPE 14
+#define MULTIFUNCTION 0x80
 
 static void config_answer(struct pvb_ctx *ctx, void *data, int fd)
 {
@@ -66,8 +68,8 @@ static ssize_t config_ask(struct pvb_ctx *ctx, struct pvb_function *fn, uint8_t 
 	return (ssize_t)size;
 }
 
-/* Returns whether it is known to be no bridge. */
-static bool config_read(const struct look *l)
+/* Reads the header into what of it the look wants; off_bus and revision into fn. */
+static void config_read(struct look *l)
 {
 	struct pvb_function *fn = l->fn;
 	uint8_t header[HEADER_SIZE];
@@ -78,11 +80,16 @@ static bool config_read(const struct look *l)
 	else
 		n = pvb_sysfs_read_bytes_at(l->dir, "config", header, sizeof(header));
 	if (n < 16)
-		return false;
+		return;
 	fn->revision = header[8];
 	/* A VF's ids read as 0xffff by specification (SR-IOV 3.4.1): they prove nothing there. */
 	fn->off_bus = !fn->is_vf && header[0] == 0xff && header[1] == 0xff;
-	return !fn->off_bus && (header[HEADER_TYPE] & 0x7f) == 0;
+	if (fn->off_bus)
+		return;
+	l->no_bridge = (header[HEADER_TYPE] & 0x7f) == 0;
+	/* The kernel does not look for more where function 0 does not say that there are (pci_scan_slot()), and it is the same
+	 * header that it asks. Its virtual functions may be in the slot all the same. */
+	l->single = fn->addr.fn == 0 && !(header[HEADER_TYPE] & MULTIFUNCTION) && !fn->is_vf && !fn->num_vfs;
 }
 
 static int driver_read(const struct look *l)
@@ -172,7 +179,7 @@ static void reset_methods_read(const struct look *l)
 
 	if (pvb_sysfs_read_at(l->dir, "reset_method", list, sizeof(list)) < 0)
 		return;
-	shared = strstr(list, "bus") && slot_shared(l->ctx, &fn->addr);
+	shared = strstr(list, "bus") && !l->single && slot_shared(l->ctx, &fn->addr);
 	for (method = strtok_r(list, " ", &save); method; method = strtok_r(NULL, " ", &save)) {
 		if (shared && (!strcmp(method, "bus") || !strcmp(method, "cxl_bus")))
 			continue;
@@ -193,7 +200,7 @@ static bool worked_on(const struct look *l)
 	return pvb_record_locked(l->ctx, text) || pvb_stuck_check(l->ctx, &l->fn->addr, what, sizeof(what)) < 0;
 }
 
-static int function_look(const struct look *l)
+static int function_look(struct look *l)
 {
 	struct pvb_function *fn = l->fn;
 	int r = ids_read(l);
@@ -206,7 +213,9 @@ static int function_look(const struct look *l)
 		return r;
 	sriov_read(l);
 	/* While a reset goes on, reading the configuration space waits for it, uninterruptibly (pci_dev_lock()). */
-	fn->bridge = (worked_on(l) || !config_read(l)) && pvb_sysfs_exists_at(l->dir, "pci_bus");
+	if (!worked_on(l))
+		config_read(l);
+	fn->bridge = !l->no_bridge && pvb_sysfs_exists_at(l->dir, "pci_bus");
 	bridges_read(l);
 	reset_methods_read(l);
 	return 0;
@@ -220,7 +229,7 @@ int pvb_function_read_among(struct pvb_ctx *ctx, const struct pvb_among *among, 
 
 	memset(fn, 0, sizeof(*fn));
 	fn->addr = *addr;
-	return dir < 0 ? dir : function_look(&(struct look){ ctx, fn, dir, among });
+	return dir < 0 ? dir : function_look(&(struct look){ .ctx = ctx, .fn = fn, .dir = dir, .among = among });
 }
 
 int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct pvb_function *fn)

@@ -281,6 +281,29 @@ static void add_config(struct ft_tree *t, const char *dir, const struct ft_funct
 	ft_put(t, fk_path("%s/config", dir).s, c, sizeof(c));
 }
 
+/* Where a slot has several functions, each of their headers says so. */
+static void slot_mark(struct ft_tree *t, const char *address)
+{
+	struct fk_path configs[8];
+	size_t n = 0;
+
+	for (unsigned fn = 0; fn < 8; fn++) {
+		struct fk_path bdf = fk_path("%.*s%u", (int)strlen(address) - 1, address, fn);
+
+		if (ft_exists(t, fk_path("sys/bus/pci/devices/%s", bdf.s).s))
+			configs[n++] = fk_path("%s/config", ft_device_path(t, bdf.s));
+	}
+	for (size_t i = 0; n > 1 && i < n; i++) {
+		char bytes[4097];
+		int size = fk_get(t->fd, configs[i].s, bytes, sizeof(bytes));
+
+		if (size <= 14)
+			continue; /* without one */
+		bytes[14] = (char)(bytes[14] | 0x80);
+		ft_put(t, configs[i].s, bytes, (size_t)size);
+	}
+}
+
 /* One memory BAR, at an address of its own. */
 static void add_resource(struct ft_tree *t, const char *dir)
 {
@@ -358,6 +381,7 @@ void ft_function(struct ft_tree *t, const struct ft_function *f)
 	ft_sys_link(t, fk_path("%s/subsystem", dir.s).s, "sys/bus/pci");
 	add_ids(t, dir.s, f);
 	add_config(t, dir.s, f);
+	slot_mark(t, f->address);
 	add_resource(t, dir.s);
 	ft_attr(t, dir.s, "driver_override", "(null)\n");
 	ft_attr(t, dir.s, "enable", "%d\n", f->driver ? 1 : 0);
