@@ -50,13 +50,16 @@ static bool node_idle(const struct pvb_ctx *ctx, const struct pvb_node *node)
 
 static bool nodes_look(struct pvb_search *s, const struct pvb_nodes *nodes)
 {
+	const struct pvb_node *idle = NULL; /* the last that is: a card's nodes mostly are of one module */
 	bool any = false;
 
 	for (size_t i = 0; i < nodes->n; i++) {
 		const struct pvb_node *node = &nodes->list[i];
 
 		target_look(s->ctx, node, &s->targets[i]);
-		any = any || !node_idle(s->ctx, node);
+		if (!any && !(idle && !strcmp(idle->counted_by, node->counted_by)) && !node_idle(s->ctx, node))
+			any = true;
+		idle = any ? NULL : node;
 		s->maps = s->maps || node->mappable;
 	}
 	return any;

@@ -9,6 +9,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "lend.h"
@@ -42,7 +43,7 @@ int64_t pvb_turn_look(const struct pvb_ctx *ctx)
 
 	if (fd < 0)
 		return 0;
-	return pvb_record_locked(ctx, TURN) ? MOVES : turn_time(fd);
+	return flock(fd, LOCK_SH | LOCK_NB) < 0 ? MOVES : turn_time(fd);
 }
 
 int pvb_turn_take(struct pvb_ctx *ctx, int64_t deadline_ns, int64_t seen, struct pvb_record *turn)
