@@ -82,11 +82,16 @@ static bool send_again(const struct pvb_ctx *ctx, int *fd)
 	return *fd >= 0;
 }
 
-void journald_send(const struct pvb_ctx *ctx, int *fd, const struct journald_entry *entry)
+bool journald_listens(const struct pvb_ctx *ctx, int *fd)
 {
 	if (!*fd)
 		*fd = socket_open(ctx);
-	if (*fd >= 0 && !entry_send(*fd, entry) && send_again(ctx, fd))
+	return *fd > 0;
+}
+
+void journald_send(const struct pvb_ctx *ctx, int *fd, const struct journald_entry *entry)
+{
+	if (journald_listens(ctx, fd) && !entry_send(*fd, entry) && send_again(ctx, fd))
 		entry_send(*fd, entry);
 }
 

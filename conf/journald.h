@@ -13,12 +13,14 @@ struct journald_entry {
 	size_t size;
 };
 
+/* Whether anybody listens, so that an entry is worth making. *fd: 0 at first; opened here, closed by journald_close(). */
+bool journald_listens(const struct pvb_ctx *ctx, int *fd);
 /* Begin an entry of the identifier "pvebind". priority: as of syslog(3). */
 void journald_begin(struct journald_entry *entry, int priority, const char *message);
 /* One more field, which may be there several times. Control characters become blanks; what does not fit is left out. */
 void journald_field(struct journald_entry *entry, const char *name, const char *fmt, ...) PVB_PRINTF(3, 4);
-/* Send it to run/systemd/journal/socket below the root. *fd: 0 at first; opened here, closed by journald_close(). Nothing
- * depends on it: where nobody listens, nothing is sent; and who does not read is waited for once, a tenth of a second. */
+/* Send it to run/systemd/journal/socket below the root. Nothing depends on it: where nobody listens, nothing is sent; and who
+ * does not read is waited for once, a tenth of a second. */
 void journald_send(const struct pvb_ctx *ctx, int *fd, const struct journald_entry *entry);
 void journald_close(int *fd);
 

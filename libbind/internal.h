@@ -323,11 +323,12 @@ int pvb_reset_slot(struct pvb_ctx *ctx, const struct pvb_home *const *fns, size_
 #define PVB_LINE_MAX 4096
 
 struct pvb_line {
-	char text[PVB_LINE_MAX];
-	size_t size;
+	char *text; /* the caller's */
+	size_t room, size;
 	bool overflow;
 };
-void pvb_line_start(struct pvb_line *line, const char *verb);
+/* Into buf: of PVB_LINE_MAX bytes for any line, of fewer where what comes is known to be short. */
+void pvb_line_start(struct pvb_line *line, char *buf, size_t room, const char *verb);
 void pvb_line_text(struct pvb_line *line, const char *key, const char *value);
 void pvb_line_number(struct pvb_line *line, const char *key, int64_t value);
 /* Checksum and newline. -E2BIG when it did not fit: then nothing may be written. */
@@ -335,6 +336,7 @@ int pvb_line_finish(struct pvb_line *line) PVB_MUST_CHECK;
 /* The body ("verb key=value …") of the first line of text, cut off in place, *next behind it; NULL when
  * that line is torn or its checksum is wrong. */
 const char *pvb_line_check(char *text, char **next);
+/* body NULL, here and below: there is no line. */
 bool pvb_line_is(const char *body, const char *verb);
 /* -ENOENT: no such key; -ENOBUFS. buf is "" then. */
 int pvb_line_get(const char *body, const char *key, char *buf, size_t size);
@@ -342,14 +344,13 @@ int64_t pvb_line_get_number(const char *body, const char *key, int64_t fallback)
 
 /* ---- record.c: locks and locked records below run/pvebind ------------------------------- */
 #define PVB_STATE_DIR "run/pvebind"
-#define PVB_RECORD_MAX PVB_LINE_MAX
 
 #define PVB_CONSOLE_BOUND "console.bound" /* a vtconsole was bound by hand in this boot */
 
 struct pvb_record {
-	int fd;                    /* locked; -1 when closed */
+	int fd;     /* locked; -1 when closed */
 	char name[PVB_NAME_MAX];
-	char body[PVB_RECORD_MAX]; /* "" when there is no record */
+	char *body; /* malloced; NULL when there is no record */
 };
 /* Create run/pvebind (0700) where it is missing. */
 int pvb_state_dir(struct pvb_ctx *ctx, struct pvb_err *err) PVB_MUST_CHECK;
@@ -360,10 +361,12 @@ void pvb_record_close(struct pvb_record *record);
 int pvb_record_write(struct pvb_record *record, struct pvb_line *line) PVB_MUST_CHECK;
 /* Unlink a file of run/pvebind; that there is none is fine. */
 int pvb_state_remove(struct pvb_ctx *ctx, const char *name) PVB_MUST_CHECK;
+int pvb_state_rename(struct pvb_ctx *ctx, const char *from, const char *to) PVB_MUST_CHECK;
 /* Unlink it, the lock still held until it is closed. */
 int pvb_record_remove(struct pvb_ctx *ctx, struct pvb_record *record) PVB_MUST_CHECK;
-/* Read without the lock, for those who only look. -ENOENT. */
-int pvb_record_peek(const struct pvb_ctx *ctx, const char *name, char body[PVB_RECORD_MAX]) PVB_MUST_CHECK;
+/* Read without the lock, for those who only look. *body: malloced, or NULL, as above; body NULL: whether the file is there
+ * is all that is asked. -ENOENT. */
+int pvb_record_peek(const struct pvb_ctx *ctx, const char *name, char **body) PVB_MUST_CHECK;
 /* Whether somebody holds the lock now. */
 bool pvb_record_locked(const struct pvb_ctx *ctx, const char *name);
 /* The names of records and locks, for who asks of many functions: read anew only when they change. Whether there may be one that

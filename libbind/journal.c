@@ -11,6 +11,10 @@
 
 #include "lend.h"
 
+/* Lines are made on the stack, of which a hook that forks has the fewer pages copied, the smaller they are. */
+#define SHORT_MAX 256    /* of words and numbers alone */
+#define OUTCOME_MAX 2048 /* with a sentence of at most 511 bytes, which take up to three each */
+
 const char *pvb_journal_path(const char *name, char path[PVB_PATH_MAX])
 {
 	snprintf(path, PVB_PATH_MAX, PVB_STATE_DIR "/%s.journal", name);
@@ -59,9 +63,10 @@ static int line_put(FILE *plan, struct pvb_line *line)
 
 int pvb_journal_intent(int fd, size_t op, bool undo)
 {
+	char buf[SHORT_MAX];
 	struct pvb_line line;
 
-	pvb_line_start(&line, undo ? "undo" : "intent");
+	pvb_line_start(&line, buf, sizeof(buf), undo ? "undo" : "intent");
 	pvb_line_number(&line, "op", (int64_t)op);
 	pvb_line_number(&line, "pid", getpid());
 	pvb_line_number(&line, "at", pvb_boottime_ns());
@@ -70,18 +75,19 @@ int pvb_journal_intent(int fd, size_t op, bool undo)
 
 int pvb_journal_outcome(int fd, size_t op, bool undo, int code, const char *text)
 {
+	char buf[OUTCOME_MAX];
 	struct pvb_line line;
 
-	pvb_line_start(&line, undo ? "undone" : "outcome");
+	pvb_line_start(&line, buf, sizeof(buf), undo ? "undone" : "outcome");
 	pvb_line_number(&line, "op", (int64_t)op);
 	pvb_line_number(&line, "code", code);
 	pvb_line_text(&line, "text", text);
 	return line_write(fd, &line);
 }
 
-static struct pvb_line *state_line(struct pvb_line *line, enum pvb_state state, int borrower_pid)
+static struct pvb_line *state_line(struct pvb_line *line, char buf[SHORT_MAX], enum pvb_state state, int borrower_pid)
 {
-	pvb_line_start(line, "state");
+	pvb_line_start(line, buf, SHORT_MAX, "state");
 	pvb_line_text(line, "is", pvb_state_name(state));
 	pvb_line_number(line, "pid", getpid());
 	pvb_line_number(line, "borrower", borrower_pid);
@@ -90,16 +96,18 @@ static struct pvb_line *state_line(struct pvb_line *line, enum pvb_state state, 
 
 int pvb_journal_state(int fd, enum pvb_state state, int borrower_pid)
 {
+	char buf[SHORT_MAX];
 	struct pvb_line line;
 
-	return line_write(fd, state_line(&line, state, borrower_pid));
+	return line_write(fd, state_line(&line, buf, state, borrower_pid));
 }
 
 int pvb_journal_awaits(int fd)
 {
+	char buf[SHORT_MAX];
 	struct pvb_line line;
 
-	pvb_line_start(&line, "state");
+	pvb_line_start(&line, buf, sizeof(buf), "state");
 	pvb_line_text(&line, "is", pvb_state_name(PVB_LENT));
 	pvb_line_number(&line, "pid", getpid());
 	pvb_line_number(&line, "awaits-start", 1);
@@ -108,26 +116,28 @@ int pvb_journal_awaits(int fd)
 
 int pvb_journal_renewal(int fd, uint64_t generation)
 {
+	char buf[SHORT_MAX];
 	struct pvb_line line;
 
-	pvb_line_start(&line, "renewal");
+	pvb_line_start(&line, buf, sizeof(buf), "renewal");
 	pvb_line_number(&line, "generation", (int64_t)generation);
 	return line_write(fd, &line);
 }
 
 int pvb_journal_override(int fd, size_t device, const char *override)
 {
+	char buf[SHORT_MAX];
 	struct pvb_line line;
 
-	pvb_line_start(&line, "override");
+	pvb_line_start(&line, buf, sizeof(buf), "override");
 	pvb_line_number(&line, "device", (int64_t)device);
 	pvb_line_text(&line, "was", override);
 	return line_write(fd, &line);
 }
 
-static struct pvb_line *settings_line(struct pvb_line *line, const struct pvb_settings *s)
+static struct pvb_line *settings_line(struct pvb_line *line, char buf[PVB_LINE_MAX], const struct pvb_settings *s)
 {
-	pvb_line_start(line, "settings");
+	pvb_line_start(line, buf, PVB_LINE_MAX, "settings");
 	pvb_line_text(line, "reset", s->reset);
 	pvb_line_text(line, "host-driver", s->host_driver);
 	pvb_line_number(line, "keep-on-stop", s->keep_on_stop);
@@ -147,18 +157,19 @@ static struct pvb_line *settings_line(struct pvb_line *line, const struct pvb_se
 
 int pvb_journal_settings(int fd, const struct pvb_settings *s)
 {
+	char buf[PVB_LINE_MAX];
 	struct pvb_line line;
 
-	return line_write(fd, settings_line(&line, s));
+	return line_write(fd, settings_line(&line, buf, s));
 }
 
-static int head_put(struct pvb_ctx *ctx, FILE *plan, const struct pvb_lend *lend)
+static int head_put(struct pvb_ctx *ctx, FILE *plan, char buf[PVB_LINE_MAX], const struct pvb_lend *lend)
 {
 	struct pvb_line line;
 	char boot_id[40];
 
 	pvb_boot_id_read(ctx, boot_id, sizeof(boot_id));
-	pvb_line_start(&line, "lend");
+	pvb_line_start(&line, buf, PVB_LINE_MAX, "lend");
 	pvb_line_number(&line, "format", PVB_JOURNAL_FORMAT);
 	pvb_line_text(&line, "version", PVB_VERSION);
 	pvb_line_text(&line, "name", lend->name);
@@ -169,12 +180,12 @@ static int head_put(struct pvb_ctx *ctx, FILE *plan, const struct pvb_lend *lend
 	return line_put(plan, &line);
 }
 
-static int device_put(FILE *plan, const struct pvb_home *home)
+static int device_put(FILE *plan, char buf[PVB_LINE_MAX], const struct pvb_home *home)
 {
 	struct pvb_line line;
 	char text[64];
 
-	pvb_line_start(&line, "device");
+	pvb_line_start(&line, buf, PVB_LINE_MAX, "device");
 	pvb_line_text(&line, "addr", pvb_addr_format(&home->addr, text));
 	snprintf(text, sizeof(text), "%04x:%04x:%04x:%04x", home->vendor, home->device, home->subvendor,
 		 home->subdevice);
@@ -193,11 +204,11 @@ static int device_put(FILE *plan, const struct pvb_home *home)
 	return line_put(plan, &line);
 }
 
-static int op_put(FILE *plan, const struct pvb_op *op)
+static int op_put(FILE *plan, char buf[PVB_LINE_MAX], const struct pvb_op *op)
 {
 	struct pvb_line line;
 
-	pvb_line_start(&line, "op");
+	pvb_line_start(&line, buf, PVB_LINE_MAX, "op");
 	pvb_line_text(&line, "kind", pvb_op_name(op->kind));
 	pvb_line_number(&line, "device", op->device);
 	pvb_line_number(&line, "stage", op->stage);
@@ -207,16 +218,17 @@ static int op_put(FILE *plan, const struct pvb_op *op)
 
 static int plan_put(struct pvb_ctx *ctx, FILE *plan, const struct pvb_journal *j)
 {
+	char buf[PVB_LINE_MAX];
 	struct pvb_line line;
-	int r = head_put(ctx, plan, &j->lend);
+	int r = head_put(ctx, plan, buf, &j->lend);
 
 	if (r == 0)
-		r = line_put(plan, settings_line(&line, &j->lend.settings));
+		r = line_put(plan, settings_line(&line, buf, &j->lend.settings));
 	for (size_t i = 0; r == 0 && i < j->lend.num_devices; i++)
-		r = device_put(plan, &j->lend.devices[i]);
+		r = device_put(plan, buf, &j->lend.devices[i]);
 	for (size_t i = 0; r == 0 && i < j->num_ops; i++)
-		r = op_put(plan, &j->ops[i]);
-	return r == 0 ? line_put(plan, state_line(&line, PVB_LENDING, 0)) : r;
+		r = op_put(plan, buf, &j->ops[i]);
+	return r == 0 ? line_put(plan, state_line(&line, buf, PVB_LENDING, 0)) : r;
 }
 
 static int plan_write(struct pvb_ctx *ctx, int fd, const struct pvb_journal *j)
@@ -237,39 +249,42 @@ static int plan_write(struct pvb_ctx *ctx, int fd, const struct pvb_journal *j)
 	return (size_t)n == size ? 0 : -ENOSPC;
 }
 
-#define PART ".part"
+#define FILE_MAX PVB_NAME_MAX
 
-/* A journal becomes one by its rename: what its writer died over has never counted. */
+/* "100.journal.part": what its writer died over has never counted, as it becomes the journal by its rename. */
+static const char *part_name(const char *name, char file[FILE_MAX])
+{
+	snprintf(file, FILE_MAX, "%.40s.journal.part", name);
+	return file;
+}
+
 void pvb_journal_part_remove(struct pvb_ctx *ctx, const char *name)
 {
-	char file[PVB_NAME_MAX];
+	char part[FILE_MAX];
 
-	if (pvb_format(file, sizeof(file), "%s.journal" PART, name) < 0 || pvb_state_remove(ctx, file) < 0)
+	if (pvb_state_remove(ctx, part_name(name, part)) < 0)
 		pvb_log(ctx, PVB_DEBUG, "%s: a journal that never came to be is left behind", name);
 }
 
 int pvb_journal_create(struct pvb_ctx *ctx, const struct pvb_journal *j, struct pvb_err *err)
 {
-	_cleanup_close_ int dir = pvb_open(ctx, PVB_STATE_DIR, O_RDONLY | O_DIRECTORY);
-	char path[PVB_PATH_MAX], part[PVB_PATH_MAX];
+	char path[PVB_PATH_MAX], part[FILE_MAX], file[FILE_MAX];
 	int fd, r;
 
-	pvb_journal_path(j->lend.name, path);
-	snprintf(part, sizeof(part), "%.400s" PART, path);
-	fd = pvb_openat(ctx, part, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW, 0600);
+	part_name(j->lend.name, part);
+	snprintf(path, sizeof(path), PVB_STATE_DIR "/%s", part);
+	snprintf(file, sizeof(file), "%.40s.journal", j->lend.name);
+	fd = pvb_openat(ctx, path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW, 0600);
 	r = fd < 0 ? fd : plan_write(ctx, fd, j);
-	if (r == 0 && dir < 0)
-		r = dir;
-	if (r == 0 && renameat(dir, strrchr(part, '/') + 1, dir, strrchr(path, '/') + 1) < 0)
-		r = -errno;
+	if (r == 0)
+		r = pvb_state_rename(ctx, part, file);
 	if (r == 0)
 		return fd;
 	if (fd >= 0) {
 		close(fd);
-		if (dir >= 0)
-			unlinkat(dir, strrchr(part, '/') + 1, 0);
+		pvb_journal_part_remove(ctx, j->lend.name);
 	}
-	return pvb_err_set(err, r, "cannot write the journal /%s: %s; nothing was changed", path, strerror(-r));
+	return pvb_err_set(err, r, "cannot write the journal /" PVB_STATE_DIR "/%s: %s; nothing was changed", file, strerror(-r));
 }
 
 int pvb_journal_open(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)

@@ -63,8 +63,9 @@ static int holder_get(struct pvb_ctx *ctx, const char *body, char *buf, size_t s
 
 int pvb_device_holder(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size)
 {
-	char name[PVB_NAME_MAX], body[PVB_RECORD_MAX];
-	int r = pvb_record_peek(ctx, pvb_device_record_name(addr, name), body);
+	_cleanup_free_ char *body = NULL;
+	char name[PVB_NAME_MAX];
+	int r = pvb_record_peek(ctx, pvb_device_record_name(addr, name), &body);
 
 	return r < 0 ? r : holder_get(ctx, body, buf, size);
 }

@@ -86,14 +86,14 @@ static bool awake_already(struct pvb_ctx *ctx, const struct pvb_addr *addr)
 static int power_plan(struct pvb_builder *b, size_t i)
 {
 	const struct pvb_function *fn = b->moving[i];
-	char arg[sizeof(((struct pvb_op *)0)->arg)] = "", addr[PVB_ADDR_MAX], name[PVB_NAME_MAX], body[PVB_RECORD_MAX];
+	char arg[sizeof(((struct pvb_op *)0)->arg)] = "", addr[PVB_ADDR_MAX], name[PVB_NAME_MAX];
 
 	for (int k = -1; k < (int)fn->num_bridges; k++) {
 		const struct pvb_addr *at = k < 0 ? &fn->addr : &fn->bridges[k];
 
 		pvb_addr_format(at, addr);
 		snprintf(name, sizeof(name), "%s.power", addr);
-		if (awake_already(b->ctx, at) && pvb_record_peek(b->ctx, name, body) < 0)
+		if (awake_already(b->ctx, at) && pvb_record_peek(b->ctx, name, NULL) < 0)
 			continue;
 		if (strlen(arg) + strlen(addr) + 2 > sizeof(arg))
 			break; /* more than five sleepy bridges above one another: the nearest count */

@@ -36,7 +36,7 @@ static const char *crc_format(const char *text, size_t n, char buf[CRC_DIGITS + 
 static void line_append(struct pvb_line *line, const char *fmt, ...) PVB_PRINTF(2, 3);
 static void line_append(struct pvb_line *line, const char *fmt, ...)
 {
-	size_t room = sizeof(line->text) - line->size;
+	size_t room = line->room - line->size;
 	va_list ap;
 	int n;
 
@@ -49,17 +49,16 @@ static void line_append(struct pvb_line *line, const char *fmt, ...)
 		line->size += (size_t)n;
 }
 
-void pvb_line_start(struct pvb_line *line, const char *verb)
+void pvb_line_start(struct pvb_line *line, char *buf, size_t room, const char *verb)
 {
-	line->size = 0;
-	line->overflow = false;
+	*line = (struct pvb_line){ .text = buf, .room = room };
 	line_append(line, "%0*u %s", CRC_DIGITS, 0u, verb);
 }
 
 /* As line_append() of one character, of which texts have hundreds. */
 static void char_append(struct pvb_line *line, char c)
 {
-	if (line->size + 1 >= sizeof(line->text))
+	if (line->size + 1 >= line->room)
 		line->overflow = true;
 	else
 		line->text[line->size++] = c;
@@ -122,14 +121,14 @@ bool pvb_line_is(const char *body, const char *verb)
 {
 	size_t n = strlen(verb);
 
-	return !strncmp(body, verb, n) && (body[n] == ' ' || !body[n]);
+	return body && !strncmp(body, verb, n) && (body[n] == ' ' || !body[n]);
 }
 
 static const char *value_find(const char *body, const char *key)
 {
 	size_t n = strlen(key);
 
-	for (const char *p = strchr(body, ' '); p; p = strchr(p + 1, ' '))
+	for (const char *p = body ? strchr(body, ' ') : NULL; p; p = strchr(p + 1, ' '))
 		if (!strncmp(p + 1, key, n) && p[1 + n] == '=')
 			return p + n + 2;
 	return NULL;

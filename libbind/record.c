@@ -88,21 +88,29 @@ static int fd_lock(const struct pvb_ctx *ctx, int fd, int how, int64_t deadline_
 	return deadline_ns ? lock_wait(ctx, fd, how, deadline_ns) : -EWOULDBLOCK;
 }
 
-/* The last line that is whole is the record: a new one is written over the old in one pwrite. */
-static int record_load(int fd, char body[PVB_RECORD_MAX])
+/* The first line is the record: a new one is written over the old in one pwrite. */
+static int record_load(int fd, const struct stat *st, char **body)
 {
-	char text[PVB_LINE_MAX + 1], *next;
+	_cleanup_free_ char *text = NULL;
 	const char *line;
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	char *next;
+	ssize_t n;
 
-	*body = '\0';
+	*body = NULL;
+	if (st->st_size == 0)
+		return 0; /* only a lock */
+	text = malloc(PVB_LINE_MAX + 1);
+	if (!text)
+		return -ENOMEM;
+	n = pread(fd, text, PVB_LINE_MAX, 0);
 	if (n < 0)
 		return -errno;
 	text[n] = '\0';
-	line = n ? pvb_line_check(text, &next) : NULL;
+	line = pvb_line_check(text, &next);
 	if (!line)
 		return 0;
-	return pvb_format(body, PVB_RECORD_MAX, "%s", line);
+	*body = strdup(line);
+	return *body ? 0 : -ENOMEM;
 }
 
 int pvb_record_open(struct pvb_ctx *ctx, const char *name, int64_t deadline_ns, struct pvb_record *record)
@@ -111,6 +119,7 @@ int pvb_record_open(struct pvb_ctx *ctx, const char *name, int64_t deadline_ns, 
 	struct stat st;
 	int r;
 
+	*record = (struct pvb_record){ .fd = -1 };
 	if (pvb_format(record->name, sizeof(record->name), "%s", name) < 0)
 		return -ENAMETOOLONG;
 	for (;;) {
@@ -126,7 +135,7 @@ int pvb_record_open(struct pvb_ctx *ctx, const char *name, int64_t deadline_ns, 
 		close(record->fd);
 	}
 	if (r == 0)
-		r = record_load(record->fd, record->body);
+		r = record_load(record->fd, &st, &record->body);
 	if (r < 0)
 		pvb_record_close(record);
 	return r;
@@ -136,7 +145,9 @@ void pvb_record_close(struct pvb_record *record)
 {
 	if (record->fd >= 0)
 		close(record->fd);
+	free(record->body);
 	record->fd = -1;
+	record->body = NULL;
 }
 
 int pvb_record_write(struct pvb_record *record, struct pvb_line *line)
@@ -150,18 +161,48 @@ int pvb_record_write(struct pvb_record *record, struct pvb_line *line)
 	return 0;
 }
 
+/* The directory that names of files of run/pvebind are to be given from, and how (at_name()). Without a root to stay below
+ * that is the root, so that there is nothing to open. -errno. */
+static int state_at(struct pvb_ctx *ctx)
+{
+	return ctx->real_root ? ctx->root_fd : pvb_open(ctx, PVB_STATE_DIR, O_RDONLY | O_DIRECTORY);
+}
+
+static const char *at_name(const struct pvb_ctx *ctx, const char *name, char path[PVB_PATH_MAX])
+{
+	return ctx->real_root ? record_path(name, path) : name;
+}
+
+static void at_close(const struct pvb_ctx *ctx, int at)
+{
+	if (!ctx->real_root)
+		close(at);
+}
+
 int pvb_state_remove(struct pvb_ctx *ctx, const char *name)
 {
-	/* Without a root to stay below, one call for three. */
-	_cleanup_close_ int dir = ctx->real_root ? -1 : pvb_open(ctx, PVB_STATE_DIR, O_RDONLY | O_DIRECTORY);
-	int at = ctx->real_root ? ctx->root_fd : dir;
+	int at = state_at(ctx), r = 0;
 	char path[PVB_PATH_MAX];
 
 	if (at < 0)
 		return at;
-	if (unlinkat(at, ctx->real_root ? record_path(name, path) : name, 0) < 0 && errno != ENOENT)
-		return -errno;
-	return 0;
+	if (unlinkat(at, at_name(ctx, name, path), 0) < 0 && errno != ENOENT)
+		r = -errno;
+	at_close(ctx, at);
+	return r;
+}
+
+int pvb_state_rename(struct pvb_ctx *ctx, const char *from, const char *to)
+{
+	int at = state_at(ctx), r = 0;
+	char old[PVB_PATH_MAX], new[PVB_PATH_MAX];
+
+	if (at < 0)
+		return at;
+	if (renameat(at, at_name(ctx, from, old), at, at_name(ctx, to, new)) < 0)
+		r = -errno;
+	at_close(ctx, at);
+	return r;
 }
 
 int pvb_record_remove(struct pvb_ctx *ctx, struct pvb_record *record)
@@ -169,15 +210,17 @@ int pvb_record_remove(struct pvb_ctx *ctx, struct pvb_record *record)
 	return pvb_state_remove(ctx, record->name);
 }
 
-int pvb_record_peek(const struct pvb_ctx *ctx, const char *name, char body[PVB_RECORD_MAX])
+int pvb_record_peek(const struct pvb_ctx *ctx, const char *name, char **body)
 {
 	char path[PVB_PATH_MAX];
 	_cleanup_close_ int fd = pvb_open(ctx, record_path(name, path), O_RDONLY | O_NOFOLLOW);
+	struct stat st;
 
-	*body = '\0';
-	if (fd < 0)
-		return fd;
-	return record_load(fd, body);
+	if (body)
+		*body = NULL;
+	if (fd < 0 || !body)
+		return fd < 0 ? fd : 0;
+	return fstat(fd, &st) < 0 ? -errno : record_load(fd, &st, body);
 }
 
 bool pvb_record_locked(const struct pvb_ctx *ctx, const char *name)

@@ -176,10 +176,11 @@ bool pvb_session_devices_taken(const struct pvb_session *s)
 int pvb_session_claim(struct pvb_session *s, struct pvb_err *err)
 {
 	for (size_t i = 0; i < s->num_devices; i++) {
+		char text[128];
 		struct pvb_line line;
 		int r;
 
-		pvb_line_start(&line, "device");
+		pvb_line_start(&line, text, sizeof(text), "device");
 		pvb_line_text(&line, "lend", s->name);
 		r = pvb_record_write(&s->devices[i], &line);
 		if (r < 0)

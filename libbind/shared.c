@@ -24,9 +24,10 @@ bool pvb_shared_last(const struct pvb_shared *shared, const char *owner)
 
 static int shared_write(struct pvb_shared *shared)
 {
+	char text[PVB_LINE_MAX];
 	struct pvb_line line;
 
-	pvb_line_start(&line, "shared");
+	pvb_line_start(&line, text, sizeof(text), "shared");
 	pvb_line_text(&line, "home", shared->home);
 	pvb_line_text(&line, "owners", shared->owners);
 	return pvb_record_write(&shared->record, &line);
@@ -42,11 +43,10 @@ static int shared_fail(const struct pvb_shared *shared, int code, struct pvb_err
 int pvb_shared_enter(struct pvb_ctx *ctx, const char *thing, bool create, struct pvb_shared *shared,
 		     struct pvb_err *err)
 {
-	char body[PVB_RECORD_MAX];
 	int r;
 
 	*shared = (struct pvb_shared){ .record.fd = -1 };
-	if (!create && pvb_record_peek(ctx, thing, body) == -ENOENT)
+	if (!create && pvb_record_peek(ctx, thing, NULL) == -ENOENT)
 		return 0; /* nobody took it: leave no file behind */
 	r = pvb_record_open(ctx, thing, pvb_now_ns() + SHARED_WAIT_NS, &shared->record);
 	if (r < 0)

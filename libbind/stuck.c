@@ -63,7 +63,7 @@ void pvb_stuck_describe(struct pvb_ctx *ctx, int pid, char *buf, size_t size)
 
 int pvb_stuck_mark_thing(struct pvb_ctx *ctx, const char *thing, int pid, const char *what)
 {
-	char name[PVB_NAME_MAX], boot[40], state;
+	char name[PVB_NAME_MAX], boot[40], state, text[PVB_LINE_MAX];
 	struct pvb_record record;
 	struct pvb_line line;
 	int r = pvb_record_open(ctx, mark_name(thing, name), 0, &record);
@@ -71,7 +71,7 @@ int pvb_stuck_mark_thing(struct pvb_ctx *ctx, const char *thing, int pid, const 
 	if (r < 0)
 		return r;
 	pvb_boot_id_read(ctx, boot, sizeof(boot));
-	pvb_line_start(&line, "stuck");
+	pvb_line_start(&line, text, sizeof(text), "stuck");
 	pvb_line_text(&line, "boot", boot);
 	pvb_line_number(&line, "pid", pid);
 	pvb_line_number(&line, "start", pvb_process_start(ctx, pid, &state));
@@ -90,11 +90,12 @@ int pvb_stuck_mark(struct pvb_ctx *ctx, const struct pvb_addr *addr, int pid, co
 
 static int thing_stuck(struct pvb_ctx *ctx, const char *thing, char *buf, size_t size)
 {
-	char name[PVB_NAME_MAX], body[PVB_RECORD_MAX], here[40], there[40], state;
+	_cleanup_free_ char *body = NULL;
+	char name[PVB_NAME_MAX], here[40], there[40], state;
 	int64_t start;
 	int pid;
 
-	if (pvb_record_peek(ctx, mark_name(thing, name), body) < 0 || !pvb_line_is(body, "stuck"))
+	if (pvb_record_peek(ctx, mark_name(thing, name), &body) < 0 || !pvb_line_is(body, "stuck"))
 		return 0;
 	/* The marks lie on a tmpfs that a boot empties; the boot's id is for a /run that is not. */
 	pvb_boot_id_read(ctx, here, sizeof(here));

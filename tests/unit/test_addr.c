@@ -60,11 +60,11 @@ static void address_order(void **state)
 static void line_round(void **state)
 {
 	struct pvb_line line;
-	char value[64], *next;
+	char buf[PVB_LINE_MAX], value[64], *next;
 	const char *body;
 
 	(void)state;
-	pvb_line_start(&line, "device");
+	pvb_line_start(&line, buf, sizeof(buf), "device");
 	pvb_line_text(&line, "label", "VM 100 = 50%\nnew");
 	pvb_line_number(&line, "n", -7);
 	pvb_line_text(&line, "empty", "");
@@ -89,10 +89,10 @@ static void line_round(void **state)
 static void line_damage(void **state)
 {
 	struct pvb_line line;
-	char copy[PVB_LINE_MAX], *next;
+	char buf[PVB_LINE_MAX], copy[PVB_LINE_MAX], *next;
 
 	(void)state;
-	pvb_line_start(&line, "intent");
+	pvb_line_start(&line, buf, sizeof(buf), "intent");
 	pvb_line_number(&line, "op", 12);
 	assert_int_equal(pvb_line_finish(&line), 0);
 	for (size_t i = 0; i + 1 < line.size; i++) {
@@ -109,13 +109,20 @@ static void line_damage(void **state)
 static void line_too_long(void **state)
 {
 	struct pvb_line line;
-	char big[PVB_LINE_MAX + 1];
+	char buf[PVB_LINE_MAX], big[PVB_LINE_MAX + 1];
 
 	(void)state;
 	memset(big, 'x', sizeof(big));
 	big[sizeof(big) - 1] = '\0';
-	pvb_line_start(&line, "op");
+	pvb_line_start(&line, buf, sizeof(buf), "op");
 	pvb_line_text(&line, "arg", big);
+	assert_int_equal(pvb_line_finish(&line), -E2BIG);
+	/* The room is what the caller says: to the last byte, of which the NUL is one. */
+	pvb_line_start(&line, buf, 18, "op");
+	pvb_line_text(&line, "a", "12");
+	assert_int_equal(pvb_line_finish(&line), 0);
+	pvb_line_start(&line, buf, 17, "op");
+	pvb_line_text(&line, "a", "12");
 	assert_int_equal(pvb_line_finish(&line), -E2BIG);
 }
 

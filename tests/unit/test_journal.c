@@ -229,11 +229,10 @@ static void any_line_flipped(void **state)
 
 static void line_append(char *text, size_t size, const char *body)
 {
-	struct pvb_line line = { .text = "00000000 " };
+	char buf[PVB_LINE_MAX];
+	struct pvb_line line;
 
-	assert_true(strlen(body) + 9 < sizeof(line.text) - 2);
-	strcpy(line.text + 9, body);
-	line.size = strlen(line.text);
+	pvb_line_start(&line, buf, sizeof(buf), body);
 	gives(pvb_line_finish(&line), 0);
 	assert_true(strlen(text) + line.size < size);
 	strncat(text, line.text, line.size);

@@ -167,11 +167,12 @@ static void damaged_journal_holds(void **state)
 
 static void other_format(void **state)
 {
+	char buf[PVB_LINE_MAX];
 	struct pvb_line line;
 
 	(void)state;
 	gives(lend("100", setting_usual), 0);
-	pvb_line_start(&line, "lend");
+	pvb_line_start(&line, buf, sizeof(buf), "lend");
 	pvb_line_number(&line, "format", 99);
 	gives(pvb_line_finish(&line), 0);
 	line.text[line.size] = '\0';
