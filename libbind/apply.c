@@ -248,7 +248,8 @@ static void workers_give_up(struct apply *a, int code)
 	}
 }
 
-/* The next stage's processes are made while this one's work. One that cannot be is tried for again when its turn comes. */
+/* The next stage's processes are made while this one's work, and the first one's while the journal is written. One that cannot
+ * be is tried for again when its turn comes. */
 static void next_prepare(struct apply *a)
 {
 	size_t end = stage_end(a, a->end);
@@ -284,12 +285,8 @@ static int time_over(struct apply *a)
 
 static int stages_run(struct apply *a)
 {
-	int r = ops_assign(a);
+	int r;
 
-	if (r < 0) {
-		pvb_apply_fail(a, -1, r, "out of memory");
-		return r;
-	}
 	for (; a->first < a->num_workers; a->first = a->end) {
 		/* Not half of the order: what comes later waits for what is on its way. */
 		if (a->home && (a->left || pvb_now_ns() >= a->run.deadline_ns))
@@ -302,26 +299,72 @@ static int stages_run(struct apply *a)
 	return a->left && (!a->err->code || a->err->code == -EINPROGRESS) ? time_over(a) : a->err->code;
 }
 
+/* ---- all of it ---- */
+
+void pvb_apply_end(struct apply *a)
+{
+	if (!a)
+		return;
+	workers_end(a);
+	close(a->run.out[0]);
+	close(a->run.out[1]);
+	free(a);
+}
+
+static int apply_new(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds, struct apply **out,
+		     struct pvb_err *err)
+{
+	struct apply *a = calloc(1, sizeof(*a));
+
+	err->code = 0;
+	if (!a)
+		return pvb_err_set(err, -ENOMEM, "out of memory");
+	a->run = (struct pvb_run){ .ctx = ctx, .plan = plan, .journal_fd = journal_fd, .lock_fds = lock_fds };
+	a->home = plan->journal.num_ops && plan->journal.ops[0].undo;
+	if (pipe2(a->run.out, O_CLOEXEC) < 0) {
+		free(a);
+		return pvb_err_set(err, -errno, "cannot make a pipe: %s", strerror(errno));
+	}
+	fcntl(a->run.out[0], F_SETFL, O_NONBLOCK); /* our end only: a worker waits for room rather than lose a word */
+	if (ops_assign(a) < 0) {
+		pvb_apply_end(a);
+		return pvb_err_set(err, -ENOMEM, "out of memory");
+	}
+	*out = a;
+	return 0;
+}
+
+int pvb_apply_prepare(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
+		      struct apply **a, struct pvb_err *err)
+{
+	int r = apply_new(ctx, plan, journal_fd, lock_fds, a, err);
+
+	if (r == 0)
+		next_prepare(*a);
+	return r;
+}
+
+int pvb_apply_run(struct apply *a, int64_t deadline_ns, bool *device_failed, struct pvb_err *err)
+{
+	int r;
+
+	a->run.deadline_ns = deadline_ns;
+	a->device_failed = device_failed;
+	a->err = err;
+	err->code = 0;
+	r = stages_run(a);
+	pvb_outcome_say(a);
+	return r;
+}
+
 int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
 	      int64_t deadline_ns, bool *device_failed, struct pvb_err *err)
 {
-	struct apply a = {
-		.run = { .ctx = ctx, .plan = plan, .journal_fd = journal_fd, .lock_fds = lock_fds,
-			 .deadline_ns = deadline_ns },
-		.home = plan->journal.num_ops && plan->journal.ops[0].undo,
-		.device_failed = device_failed,
-		.err = err,
-	};
-	int r;
+	struct apply *a = NULL;
+	int r = apply_new(ctx, plan, journal_fd, lock_fds, &a, err);
 
-	err->code = 0;
-	if (pipe2(a.run.out, O_CLOEXEC) < 0)
-		return pvb_err_set(err, -errno, "cannot make a pipe: %s", strerror(errno));
-	fcntl(a.run.out[0], F_SETFL, O_NONBLOCK); /* our end only: a worker waits for room rather than lose a word */
-	r = stages_run(&a);
-	pvb_outcome_say(&a);
-	workers_end(&a);
-	close(a.run.out[0]);
-	close(a.run.out[1]);
+	if (r == 0)
+		r = pvb_apply_run(a, deadline_ns, device_failed, err);
+	pvb_apply_end(a);
 	return r;
 }

@@ -68,18 +68,20 @@ static void lent_say(struct pvb_session *s, const struct pvb_plan *plan)
 	pvb_tell(s->ctx, PVB_NOTICE, &event, "%s: lent %s (%lld ms)", s->label, list, ms);
 }
 
-static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
+/* *begun: from now on there is something to undo. */
+static int lend_move(struct pvb_session *s, const struct pvb_plan *plan, int journal_fd, struct apply *apply, bool *begun,
+		     struct pvb_err *err)
 {
-	_cleanup_close_ int journal_fd = pvb_journal_create(s->ctx, &plan->journal, err);
-	int r = journal_fd < 0 ? journal_fd : 0;
+	int r = pvb_journal_commit(s->ctx, journal_fd, &plan->journal, err);
 
 	if (r < 0)
 		return r;
+	*begun = true;
 	if (s->ctx->begun)
 		s->ctx->begun(s->ctx->begun_data, s->name, plan->journal.lend.generation);
 	r = pvb_session_claim(s, err);
 	if (r == 0)
-		r = pvb_apply(s->ctx, plan, journal_fd, s->lock_fds, s->deadline_ns, NULL, err);
+		r = pvb_apply_run(apply, s->deadline_ns, NULL, err);
 	/* Asked to stop after the last wait: who asked is gone, and nobody else would end the lend. */
 	if (r == 0 && pvb_ctx_cancelled(s->ctx))
 		r = pvb_err_set(err, -ECANCELED, "%s: asked to stop", s->label);
@@ -88,8 +90,22 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 		if (r < 0)
 			pvb_err_set(err, r, "cannot write the journal of %s: %s", s->label, strerror(-r));
 	}
+	return r;
+}
+
+/* The first workers are made before the journal counts: they come up while it is written, and do nothing until it is. */
+static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
+{
+	_cleanup_close_ int journal_fd = pvb_journal_begin(s->ctx, s->name, err);
+	struct apply *apply = NULL;
+	bool begun = false;
+	int r = journal_fd < 0 ? journal_fd : pvb_apply_prepare(s->ctx, plan, journal_fd, s->lock_fds, &apply, err);
+
+	if (r == 0)
+		r = lend_move(s, plan, journal_fd, apply, &begun, err);
+	pvb_apply_end(apply);
 	if (r < 0)
-		return lend_undo(s, &plan->journal.lend, err);
+		return begun ? lend_undo(s, &plan->journal.lend, err) : r;
 	lent_say(s, plan);
 	return 0;
 }

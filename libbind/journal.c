@@ -266,25 +266,32 @@ void pvb_journal_part_remove(struct pvb_ctx *ctx, const char *name)
 		pvb_log(ctx, PVB_DEBUG, "%s: a journal that never came to be is left behind", name);
 }
 
-int pvb_journal_create(struct pvb_ctx *ctx, const struct pvb_journal *j, struct pvb_err *err)
+static int create_failed(struct pvb_ctx *ctx, const char *name, int code, struct pvb_err *err)
 {
-	char path[PVB_PATH_MAX], part[FILE_MAX], file[FILE_MAX];
-	int fd, r;
+	pvb_journal_part_remove(ctx, name);
+	return pvb_err_set(err, code, "cannot write the journal /" PVB_STATE_DIR "/%s.journal: %s; nothing was changed", name,
+			   strerror(-code));
+}
 
-	part_name(j->lend.name, part);
-	snprintf(path, sizeof(path), PVB_STATE_DIR "/%s", part);
-	snprintf(file, sizeof(file), "%.40s.journal", j->lend.name);
+int pvb_journal_begin(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
+{
+	char path[PVB_PATH_MAX], part[FILE_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), PVB_STATE_DIR "/%s", part_name(name, part));
 	fd = pvb_openat(ctx, path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW, 0600);
-	r = fd < 0 ? fd : plan_write(ctx, fd, j);
+	return fd < 0 ? create_failed(ctx, name, fd, err) : fd;
+}
+
+int pvb_journal_commit(struct pvb_ctx *ctx, int fd, const struct pvb_journal *j, struct pvb_err *err)
+{
+	char part[FILE_MAX], file[FILE_MAX];
+	int r = plan_write(ctx, fd, j);
+
+	snprintf(file, sizeof(file), "%.40s.journal", j->lend.name);
 	if (r == 0)
-		r = pvb_state_rename(ctx, part, file);
-	if (r == 0)
-		return fd;
-	if (fd >= 0) {
-		close(fd);
-		pvb_journal_part_remove(ctx, j->lend.name);
-	}
-	return pvb_err_set(err, r, "cannot write the journal /" PVB_STATE_DIR "/%s: %s; nothing was changed", file, strerror(-r));
+		r = pvb_state_rename(ctx, part_name(j->lend.name, part), file);
+	return r < 0 ? create_failed(ctx, j->lend.name, r, err) : 0;
 }
 
 int pvb_journal_open(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)

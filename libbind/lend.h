@@ -43,9 +43,10 @@ struct pvb_journal {
  * nothing. Takes no lock. */
 int pvb_journal_read(struct pvb_ctx *ctx, const char *name, struct pvb_journal *journal, struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_journal_clear(struct pvb_journal *journal);
-/* Write the whole plan as a new journal, in state lending; it appears whole or not at all. Returns
- * a descriptor to append to, or -errno. The caller has the lend's lock. */
-int pvb_journal_create(struct pvb_ctx *ctx, const struct pvb_journal *journal, struct pvb_err *err) PVB_MUST_CHECK;
+/* What is to become the journal: a descriptor to append to, which is the caller's. Then the whole plan as the journal, in state
+ * lending: it appears whole or not at all. Neither leaves anything behind when it fails. The caller has the lend's lock. */
+int pvb_journal_begin(struct pvb_ctx *ctx, const char *name, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_journal_commit(struct pvb_ctx *ctx, int fd, const struct pvb_journal *journal, struct pvb_err *err) PVB_MUST_CHECK;
 /* Open to append. */
 int pvb_journal_open(struct pvb_ctx *ctx, const char *name, struct pvb_err *err) PVB_MUST_CHECK;
 /* Records of one write each; O_APPEND keeps those of several workers apart. */
@@ -206,6 +207,7 @@ struct pvb_builder {
 	const struct pvb_snapshot *snapshot;
 	const struct pvb_function **moving; /* malloced: non-bridge functions, parallel to the plan's devices */
 	size_t num_moving;
+	char **sleepy;                      /* malloced, likewise: what must be kept awake for it ("" for nothing) */
 	struct pvb_console console;
 	struct pvb_journal before;          /* what is lent to the same name already */
 	struct pvb_plan *plan;
@@ -315,6 +317,13 @@ bool pvb_worker_touches(const struct pvb_run *run, const struct pvb_worker *work
  * device_failed (may be NULL): per device. */
 int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
 	      int64_t deadline_ns, bool *device_failed, struct pvb_err *err) PVB_MUST_CHECK;
+/* The same in parts, for who has something to do while the first stage's workers come up: they do nothing until it is run. What
+ * was prepared is to be ended, also without being run. */
+struct apply;
+int pvb_apply_prepare(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
+		      struct apply **apply, struct pvb_err *err) PVB_MUST_CHECK;
+int pvb_apply_run(struct apply *apply, int64_t deadline_ns, bool *device_failed, struct pvb_err *err) PVB_MUST_CHECK;
+void pvb_apply_end(struct apply *apply); /* NULL: nothing to do */
 
 /* ---- orphan.c: workers that outlived their pvebind ---------------------------------------------------- */
 /* What is locked, and marked as stuck, for the operations that are the host's (device -1): "100.host". Returns buf. */

@@ -82,10 +82,9 @@ static bool awake_already(struct pvb_ctx *ctx, const struct pvb_addr *addr)
 	       !strcmp(d3cold, "0");
 }
 
-/* The function and its bridges, as far as they could sleep or another lend keeps them awake. */
-static int power_plan(struct pvb_builder *b, size_t i)
+/* The function and its bridges, as far as they could sleep or another lend keeps them awake; malloced. */
+static char *sleepy_find(struct pvb_builder *b, const struct pvb_function *fn)
 {
-	const struct pvb_function *fn = b->moving[i];
 	char arg[sizeof(((struct pvb_op *)0)->arg)] = "", addr[PVB_ADDR_MAX], name[PVB_NAME_MAX];
 
 	for (int k = -1; k < (int)fn->num_bridges; k++) {
@@ -101,7 +100,18 @@ static int power_plan(struct pvb_builder *b, size_t i)
 			strcat(arg, " ");
 		strcat(arg, addr);
 	}
-	return *arg ? pvb_plan_add_op(b->plan, PVB_OP_POWER, (int)i, STAGE_MOVE, "%s", arg) : 0;
+	return strdup(arg);
+}
+
+static int power_look(struct pvb_builder *b)
+{
+	b->sleepy = calloc(b->num_moving + 1, sizeof(*b->sleepy));
+	for (size_t i = 0; b->sleepy && i < b->num_moving; i++) {
+		b->sleepy[i] = sleepy_find(b, b->moving[i]);
+		if (!b->sleepy[i])
+			return -ENOMEM;
+	}
+	return b->sleepy ? 0 : -ENOMEM;
 }
 
 static bool reset_has(const char *methods, const char *method)
@@ -175,7 +185,7 @@ static int device_plan(struct pvb_builder *b, size_t i, const char *target)
 	if (home->stays)
 		return pvb_plan_add_note(b->plan, "%s is on %s already and stays there, also afterwards (host-driver = NAME would give it to the host)",
 				addr, b->moving[i]->driver);
-	r = power_plan(b, i);
+	r = *b->sleepy[i] ? pvb_plan_add_op(b->plan, PVB_OP_POWER, device, STAGE_MOVE, "%s", b->sleepy[i]) : 0;
 	if (r == 0 && !override_planned(b->plan, device))
 		r = pvb_plan_add_op(b->plan, PVB_OP_OVERRIDE, device, STAGE_MOVE, "%s", target);
 	if (r == 0 && (*b->moving[i]->driver || *home->driver || home->by_modalias))
@@ -317,6 +327,8 @@ static int host_look(struct pvb_builder *b)
 	if (r < 0)
 		return console_failed(b, r);
 	judged = pvb_judge(b->ctx, b->request, b->snapshot, refusals, b->err);
+	if (judged == 0)
+		judged = power_look(b);
 	r = pvb_console_answer(b->ctx, &ask, &b->console);
 	if (judged < 0)
 		return judged;
@@ -377,6 +389,7 @@ int pvb_plan_lend(struct pvb_ctx *ctx, const struct pvb_request *request, struct
 		r = plan_build(&b);
 	pvb_journal_clear(&b.before);
 	free(b.moving);
+	pvb_strv_free(b.sleepy);
 	pvb_snapshot_free(snapshot);
 	if (r < 0) {
 		pvb_plan_free(b.plan);
