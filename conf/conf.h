@@ -225,6 +225,7 @@ void conf_sections_clear(struct conf_sections *sections);
 /* What pvebind.ini says for one VM on one node. */
 struct conf_settings {
 	char file[256];              /* the file that was read; "" when there is none */
+	char node[PVB_NAME_MAX];     /* for which */
 	bool both;                   /* both CONF_INI_CLUSTER and CONF_INI_LOCAL exist: the second is not read */
 	struct conf_options options; /* effective: [vm ID@NODE] before [vm ID] before [defaults] before built in */
 	struct conf_device *devices; /* malloced; those of this node */

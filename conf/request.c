@@ -197,7 +197,10 @@ int conf_request_build_with(struct pvb_ctx *ctx, const char *config, struct conf
 	pvb_settings_default(&request->settings);
 	snprintf(request->name, sizeof(request->name), "%u", vmid);
 	snprintf(request->label, sizeof(request->label), "VM %u", vmid);
-	conf_node_name(ctx, extra->node, sizeof(extra->node));
+	if (settings)
+		conf_copy(extra->node, sizeof(extra->node), settings->node);
+	else
+		conf_node_name(ctx, extra->node, sizeof(extra->node));
 	r = conf_vm_load(ctx, vmid, migrated_from, &vm, err);
 	if (r == 0)
 		extra_fill(extra, &vm);

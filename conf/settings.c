@@ -117,11 +117,12 @@ static int stops_check(struct conf_settings *settings, unsigned vmid)
 	return 0;
 }
 
-static void settings_default(struct conf_settings *settings)
+static void settings_default(struct conf_settings *settings, const char *node)
 {
 	struct conf_names *devices = &settings->options.devices;
 
 	*settings = (struct conf_settings){ .num_devices = 0 };
+	conf_copy(settings->node, sizeof(settings->node), node);
 	pvb_settings_default(&settings->options.settings);
 	conf_copy(devices->list[devices->n++], PVB_NAME_MAX, "hostpci");
 }
@@ -132,7 +133,7 @@ int conf_settings_parse(struct conf_settings *settings, const char *file, char *
 	struct conf_sections sections;
 	int r = conf_ini_parse(&sections, file, text, size, vmid, node, err);
 
-	settings_default(settings);
+	settings_default(settings, node);
 	conf_copy(settings->file, sizeof(settings->file), file);
 	settings->notes = sections.notes;
 	sections.notes = (struct conf_notes){ .n = 0 };
@@ -248,7 +249,7 @@ int conf_settings_load(struct pvb_ctx *ctx, const char *file, unsigned vmid, con
 	size_t size = 0;
 	int r;
 
-	settings_default(settings);
+	settings_default(settings, node);
 	if (file && *file != '/')
 		return pvb_err_set(err, -EINVAL, "--config %s: give an absolute path", file);
 	if (!file && !cluster && !local)

@@ -272,9 +272,9 @@ int pvb_format(char *buf, size_t size, const char *fmt, ...)
 
 void pvb_boot_id_read(struct pvb_ctx *ctx, char *buf, size_t size)
 {
-	_cleanup_free_ char *text = NULL;
+	char id[40];
 
 	*buf = '\0';
-	if (pvb_read_file(ctx, "proc/sys/kernel/random/boot_id", 128, &text, NULL) == 0)
-		snprintf(buf, size, "%.36s", text);
+	if (pvb_sysfs_read(ctx, "proc/sys/kernel/random/boot_id", id, sizeof(id)) == 0)
+		snprintf(buf, size, "%.36s", id);
 }
