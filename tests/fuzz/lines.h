@@ -48,9 +48,10 @@ static inline void sums_strip(struct lines *out, const uint8_t *text, size_t siz
 /* One line with its checksum; without a newline it stays torn. */
 static inline void line_sign(struct lines *out, const uint8_t *body, size_t size)
 {
-	struct pvb_line line = { .text = "00000000 " };
+	char buf[PVB_LINE_MAX] = "00000000 ";
+	struct pvb_line line = { .text = buf, .room = sizeof(buf) };
 
-	if (!size || body[size - 1] != '\n' || size + SUM_SIZE >= sizeof(line.text)) {
+	if (!size || body[size - 1] != '\n' || size + SUM_SIZE >= sizeof(buf)) {
 		lines_append(out, body, size);
 		return;
 	}

@@ -9,10 +9,10 @@ static const char *const keys[] = { "lend", "home", "owners", "pid", "start", "w
 static void round_trip(const char *text)
 {
 	struct pvb_line line;
-	char *value = malloc(PVB_LINE_MAX), *next;
+	char *value = malloc(PVB_LINE_MAX), *buf = malloc(PVB_LINE_MAX), *next;
 	const char *body;
 
-	pvb_line_start(&line, "record");
+	pvb_line_start(&line, buf, PVB_LINE_MAX, "record");
 	pvb_line_text(&line, "what", text);
 	pvb_line_number(&line, "n", -7);
 	if (pvb_line_finish(&line) == 0) {
@@ -24,6 +24,7 @@ static void round_trip(const char *text)
 		promise(pvb_line_get_number(body, "n", 0) == -7, "… to its end");
 		free(copy);
 	}
+	free(buf);
 	free(value);
 }
 

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "ft_internal.h"
 #include "host.h"
 
 #define GPU "0000:01:00.0"
@@ -132,6 +133,27 @@ static void without_a_method_there_is_no_reset(void **state)
 	assert_int_equal(reset(h, GPU, "auto", how), -ENOTTY);
 	assert_string_equal(h->err.text, GPU " cannot be reset by itself: the kernel's way for it (bus) does not work here");
 	assert_string_equal(how, "bus");
+}
+
+/* Who alone has its bus is told by function 0's header, as the kernel is; but its virtual functions are not in that. */
+static void siblings_take_the_bus_reset_away(void **state)
+{
+	const char *const second = "0000:03:00.1";
+	const unsigned char header[64] = { 0x86, 0x80, 0xd3, 0x10 }; /* type 0, and alone */
+	struct host *h = *state;
+
+	ft_preset_gpu(h->t);
+	nic_add(h);
+	assert_string_equal(function_of(h, GPU).reset_methods, "");
+	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm bus");
+	ft_function(h->t, &(struct ft_function){ second, "0000:00:04.0", 0x8086, 0x10d3, 0, 0, 0x020000, NULL, "flr bus", 31, 0 });
+	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm");
+	assert_string_equal(function_of(h, second).reset_methods, "flr");
+	ft_put(h->t, fk_path("%s/config", ft_device_path(h->t, NIC)).s, header, sizeof(header));
+	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm bus");
+	ft_virtual(h->t, NIC, second);
+	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm");
+	assert_string_equal(function_of(h, second).reset_methods, "flr");
 }
 
 static void fallen_off_the_bus(void **state)
@@ -287,7 +309,7 @@ int main(int argc, char **argv)
 		TEST(methods_not_put_back_are_said),
 		TEST(refused_choice_resets_nothing),
 		TEST(without_a_method_there_is_no_reset),
-		TEST(fallen_off_the_bus),
+		TEST(siblings_take_the_bus_reset_away), TEST(fallen_off_the_bus),
 		TEST(bridge_resets_the_slot),
 		TEST(others_in_the_slot_forbid_it),
 		TEST(it_must_be_below_the_bridge),
