@@ -311,37 +311,38 @@ void pvb_apply_end(struct apply *a)
 	free(a);
 }
 
-static int apply_new(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds, struct apply **out,
-		     struct pvb_err *err)
+static struct apply *apply_new(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
+			       struct pvb_err *err)
 {
 	struct apply *a = calloc(1, sizeof(*a));
 
-	err->code = 0;
+	pvb_err_set(err, -ENOMEM, "out of memory");
 	if (!a)
-		return pvb_err_set(err, -ENOMEM, "out of memory");
+		return NULL;
 	a->run = (struct pvb_run){ .ctx = ctx, .plan = plan, .journal_fd = journal_fd, .lock_fds = lock_fds };
 	a->home = plan->journal.num_ops && plan->journal.ops[0].undo;
 	if (pipe2(a->run.out, O_CLOEXEC) < 0) {
+		pvb_err_set(err, -errno, "cannot make a pipe: %s", strerror(errno));
 		free(a);
-		return pvb_err_set(err, -errno, "cannot make a pipe: %s", strerror(errno));
+		return NULL;
 	}
 	fcntl(a->run.out[0], F_SETFL, O_NONBLOCK); /* our end only: a worker waits for room rather than lose a word */
 	if (ops_assign(a) < 0) {
 		pvb_apply_end(a);
-		return pvb_err_set(err, -ENOMEM, "out of memory");
+		return NULL;
 	}
-	*out = a;
-	return 0;
+	err->code = 0;
+	return a;
 }
 
-int pvb_apply_prepare(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
-		      struct apply **a, struct pvb_err *err)
+struct apply *pvb_apply_prepare(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
+				struct pvb_err *err)
 {
-	int r = apply_new(ctx, plan, journal_fd, lock_fds, a, err);
+	struct apply *a = apply_new(ctx, plan, journal_fd, lock_fds, err);
 
-	if (r == 0)
-		next_prepare(*a);
-	return r;
+	if (a)
+		next_prepare(a);
+	return a;
 }
 
 int pvb_apply_run(struct apply *a, int64_t deadline_ns, bool *device_failed, struct pvb_err *err)
@@ -360,11 +361,9 @@ int pvb_apply_run(struct apply *a, int64_t deadline_ns, bool *device_failed, str
 int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
 	      int64_t deadline_ns, bool *device_failed, struct pvb_err *err)
 {
-	struct apply *a = NULL;
-	int r = apply_new(ctx, plan, journal_fd, lock_fds, &a, err);
+	struct apply *a = apply_new(ctx, plan, journal_fd, lock_fds, err);
+	int r = a ? pvb_apply_run(a, deadline_ns, device_failed, err) : err->code;
 
-	if (r == 0)
-		r = pvb_apply_run(a, deadline_ns, device_failed, err);
 	pvb_apply_end(a);
 	return r;
 }

@@ -97,12 +97,12 @@ static int lend_move(struct pvb_session *s, const struct pvb_plan *plan, int jou
 static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
 {
 	_cleanup_close_ int journal_fd = pvb_journal_begin(s->ctx, s->name, err);
-	struct apply *apply = NULL;
+	struct apply *apply = journal_fd < 0 ? NULL : pvb_apply_prepare(s->ctx, plan, journal_fd, s->lock_fds, err);
 	bool begun = false;
-	int r = journal_fd < 0 ? journal_fd : pvb_apply_prepare(s->ctx, plan, journal_fd, s->lock_fds, &apply, err);
+	int r = apply ? lend_move(s, plan, journal_fd, apply, &begun, err) : err->code;
 
-	if (r == 0)
-		r = lend_move(s, plan, journal_fd, apply, &begun, err);
+	if (journal_fd >= 0 && !apply)
+		pvb_journal_part_remove(s->ctx, s->name);
 	pvb_apply_end(apply);
 	if (r < 0)
 		return begun ? lend_undo(s, &plan->journal.lend, err) : r;

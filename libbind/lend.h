@@ -318,10 +318,10 @@ bool pvb_worker_touches(const struct pvb_run *run, const struct pvb_worker *work
 int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
 	      int64_t deadline_ns, bool *device_failed, struct pvb_err *err) PVB_MUST_CHECK;
 /* The same in parts, for who has something to do while the first stage's workers come up: they do nothing until it is run. What
- * was prepared is to be ended, also without being run. */
+ * was prepared is to be ended, also without being run. NULL: failed. */
 struct apply;
-int pvb_apply_prepare(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
-		      struct apply **apply, struct pvb_err *err) PVB_MUST_CHECK;
+struct apply *pvb_apply_prepare(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, const int *lock_fds,
+				struct pvb_err *err) PVB_MUST_CHECK;
 int pvb_apply_run(struct apply *apply, int64_t deadline_ns, bool *device_failed, struct pvb_err *err) PVB_MUST_CHECK;
 void pvb_apply_end(struct apply *apply); /* NULL: nothing to do */
 
