@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Workers that outlived their pvebind: whoever comes next waits for them, ends them, or leaves alone what they have. */
+#include <sys/resource.h>
+
 #include "timed.h"
 
 static void stat_fake(pid_t pid, char state)
@@ -215,12 +217,71 @@ static void orphan_hangs_longer_than_a_hook(void **state)
 	pvb_record_close(&later);
 }
 
+/* ---- workers whose turn never comes: they are there before the journal is ---- */
+
+static void no_child_left(void)
+{
+	pvb_children_collect(ctx);
+	assert_int_equal(waitpid(-1, NULL, 0), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
+static void journal_that_cannot_be_written(void **state)
+{
+	const struct rlimit none = { 0, RLIM_INFINITY }, any = { RLIM_INFINITY, RLIM_INFINITY };
+	int r;
+	(void)state;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	r = lend_from(1, "100", 5000, 60000);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &any), 0);
+	gives(r, -EFBIG);
+	assert_string_equal(err.text, "cannot write the journal /run/pvebind/100.journal: File too large; nothing was changed");
+	assert_int_equal(ft_writes(t), 0);
+	assert_int_equal(num_begun, 0);
+	assert_false(ft_exists(t, "run/pvebind/100.journal.part") || ft_exists(t, "run/pvebind/100.journal"));
+	no_child_left();
+	gives(lend_from(1, "100", 5000, 60000), 0);
+}
+
+static void die(void *data, const char *name, uint64_t generation)
+{
+	(void)data;
+	(void)name;
+	(void)generation;
+	raise(SIGKILL);
+}
+
+static void hook_that_dies_before_their_turn(void **state)
+{
+	struct pvb_record device;
+	int status;
+	pid_t hook = fork();
+	(void)state;
+
+	if (hook == 0) {
+		pvb_ctx_set_begun(ctx, die, NULL);
+		_exit(lend_from(1, "100", 5000, 60000) < 0);
+	}
+	assert_int_equal(waitpid(hook, &status, 0), hook);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	/* They have its locks until they see that it is gone. */
+	gives(pvb_record_open(ctx, "0000:01:00.0", pvb_now_ns() + 5000000000, &device), 0);
+	pvb_record_close(&device);
+	assert_int_equal(ft_writes(t), 0);
+	gives(pvb_recover(ctx, NULL, NULL, &err), 0);
+	assert_int_equal(ft_wrote(t, "*unbind", "*"), -1);
+	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, host_up, host_down)
 	const struct CMUnitTest tests[] = {
 		CASE(orphan_is_ended), CASE(device_that_hangs_keeps_no_console), CASE(orphan_at_the_console_is_ended),
 		CASE(orphan_is_marked), CASE(orphan_hangs_longer_than_a_hook),
+		CASE(journal_that_cannot_be_written), CASE(hook_that_dies_before_their_turn),
 	};
 
 	(void)argc;
