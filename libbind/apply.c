@@ -364,6 +364,9 @@ int pvb_apply(struct pvb_ctx *ctx, const struct pvb_plan *plan, int journal_fd, 
 	struct apply *a = apply_new(ctx, plan, journal_fd, lock_fds, err);
 	int r = a ? pvb_apply_run(a, deadline_ns, device_failed, err) : err->code;
 
+	/* Of a device that is not said to have failed the record goes, and with it what brings it home later. */
+	for (size_t i = 0; !a && device_failed && i < plan->journal.lend.num_devices; i++)
+		device_failed[i] = true;
 	pvb_apply_end(a);
 	return r;
 }

@@ -101,8 +101,12 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 	bool begun = false;
 	int r = apply ? lend_move(s, plan, journal_fd, apply, &begun, err) : err->code;
 
-	if (journal_fd >= 0 && !apply)
+	if (journal_fd >= 0 && !apply) {
+		const struct pvb_err why = *err;
+
 		pvb_journal_part_remove(s->ctx, s->name);
+		r = pvb_err_set(err, r, "%s: %.300s; nothing was changed", s->label, why.text);
+	}
 	pvb_apply_end(apply);
 	if (r < 0)
 		return begun ? lend_undo(s, &plan->journal.lend, err) : r;

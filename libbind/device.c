@@ -14,7 +14,7 @@ struct look {
 	struct pvb_function *fn;
 	int dir;
 	const struct pvb_among *among;
-	bool no_bridge, single; /* by its header: false where that was not read */
+	bool no_bridge, single; /* as its header says: false where that was not read */
 };
 
 /* "pci:v00001234d00001111sv00001AF4sd00001100bc03sc80i00" has every id in one read. Not the
@@ -87,8 +87,8 @@ static void config_read(struct look *l)
 	if (fn->off_bus)
 		return;
 	l->no_bridge = (header[HEADER_TYPE] & 0x7f) == 0;
-	/* The kernel does not look for more where function 0 does not say that there are (pci_scan_slot()), and it is the same
-	 * header that it asks. Its virtual functions may be in the slot all the same. */
+	/* The kernel does not look for more where function 0 does not say that there are (next_fn() of pci_scan_slot()), and it
+	 * is the same header that it asks; but for virtual functions, and where it goes by ARI. */
 	l->single = fn->addr.fn == 0 && !(header[HEADER_TYPE] & MULTIFUNCTION) && !fn->is_vf && !fn->num_vfs;
 }
 
@@ -157,13 +157,14 @@ static void bridges_read(const struct look *l)
 		fn->bridges[fn->num_bridges++] = chain[--n - 1];
 }
 
-static bool slot_shared(struct pvb_ctx *ctx, const struct pvb_addr *addr)
+/* Of a function 0 that says it is alone the next one is asked for all the same: a device with ARI need not say it there. */
+static bool slot_shared(const struct look *l)
 {
+	struct pvb_addr other = l->fn->addr;
 	char path[PVB_PATH_MAX];
-	struct pvb_addr other = *addr;
 
-	for (other.fn = 0; other.fn < 8; other.fn++)
-		if (other.fn != addr->fn && pvb_sysfs_exists(ctx, pvb_device_path(&other, "", path)))
+	for (other.fn = 0; other.fn < (l->single ? 2 : 8); other.fn++)
+		if (other.fn != l->fn->addr.fn && pvb_sysfs_exists(l->ctx, pvb_device_path(&other, "", path)))
 			return true;
 	return false;
 }
@@ -179,7 +180,7 @@ static void reset_methods_read(const struct look *l)
 
 	if (pvb_sysfs_read_at(l->dir, "reset_method", list, sizeof(list)) < 0)
 		return;
-	shared = strstr(list, "bus") && !l->single && slot_shared(l->ctx, &fn->addr);
+	shared = strstr(list, "bus") && slot_shared(l);
 	for (method = strtok_r(list, " ", &save); method; method = strtok_r(NULL, " ", &save)) {
 		if (shared && (!strcmp(method, "bus") || !strcmp(method, "cxl_bus")))
 			continue;

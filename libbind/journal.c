@@ -13,7 +13,9 @@
 
 /* Lines are made on the stack, of which a hook that forks has the fewer pages copied, the smaller they are. */
 #define SHORT_MAX 256    /* of words and numbers alone */
-#define OUTCOME_MAX 2048 /* with a sentence of at most 511 bytes, which take up to three each */
+#define OUTCOME_MAX 2048 /* with a sentence, of which each byte may take three */
+_Static_assert(SHORT_MAX >= 3 * PVB_NAME_MAX + 60, "an override's name fits");
+_Static_assert(OUTCOME_MAX >= 3 * sizeof(((struct pvb_outcome *)NULL)->text) + 80, "an outcome's sentence fits");
 
 const char *pvb_journal_path(const char *name, char path[PVB_PATH_MAX])
 {

@@ -79,10 +79,13 @@ int pvb_record_holder(struct pvb_ctx *ctx, const struct pvb_record *record, char
 bool pvb_lend_has(struct pvb_ctx *ctx, const struct pvb_lend *lend, size_t i)
 {
 	char holder[32];
+	int r;
 
 	if (lend->state != PVB_FAILED && lend->state != PVB_RETURNING)
 		return true;
-	return pvb_device_holder(ctx, &lend->devices[i].addr, holder, sizeof(holder)) == 0 && !strcmp(holder, lend->name);
+	r = pvb_device_holder(ctx, &lend->devices[i].addr, holder, sizeof(holder));
+	/* What cannot be read may be ours: to take it for another's would be to forget the device. */
+	return r < 0 ? r != -ENOENT : !strcmp(holder, lend->name);
 }
 
 const char *pvb_lend_devices(struct pvb_ctx *ctx, const struct pvb_lend *lend, char *buf, size_t size)

@@ -81,7 +81,7 @@ int pvb_lend_groups_wait(struct pvb_ctx *ctx, const struct pvb_lend *lend, const
 struct pvb_shared {
 	struct pvb_record record;          /* locked; fd -1: nobody has it, and it was not to be created */
 	char home[128];                    /* how the first owner found it */
-	char owners[PVB_LINE_MAX / 2];   /* names of lends, comma-separated */
+	char owners[PVB_LINE_MAX / 2];     /* names of lends, comma-separated */
 };
 /* Lock thing ("console", "0000:00:02.0.power") for the time of a change, the effect on the kernel included:
  * add before the effect, remove after it, so that a kill in between forgets nothing. */

@@ -137,7 +137,8 @@ void pvb_ctx_set_start(struct pvb_ctx *ctx, int64_t start_ns);
 typedef void pvb_without_kmod_fn(void *data);
 void pvb_ctx_set_without_kmod(struct pvb_ctx *ctx, pvb_without_kmod_fn *fn, void *data);
 /* Called when a lend's journal is written and nothing has changed yet, and again with a new generation when what is lent
- * already is lent anew: who wants to watch the lend begins here. Must not block. */
+ * already is lent anew: who wants to watch the lend begins here. Must not block. A process made here must leave our descriptors
+ * (exec, close_range()): workers end when nobody has the other end of their pipes any more. */
 typedef void pvb_begun_fn(void *data, const char *name, uint64_t generation);
 void pvb_ctx_set_begun(struct pvb_ctx *ctx, pvb_begun_fn *fn, void *data);
 /* Send one line through the context's log. */

@@ -88,15 +88,16 @@ int pvb_stuck_mark(struct pvb_ctx *ctx, const struct pvb_addr *addr, int pid, co
 	return pvb_stuck_mark_thing(ctx, pvb_addr_format(addr, text), pid, what);
 }
 
+/* The process that hangs in it; 0; -errno. */
 static int thing_stuck(struct pvb_ctx *ctx, const char *thing, char *buf, size_t size)
 {
 	_cleanup_free_ char *body = NULL;
 	char name[PVB_NAME_MAX], here[40], there[40], state;
 	int64_t start;
-	int pid;
+	int pid, r = pvb_record_peek(ctx, mark_name(thing, name), &body);
 
-	if (pvb_record_peek(ctx, mark_name(thing, name), &body) < 0 || !pvb_line_is(body, "stuck"))
-		return 0;
+	if (r < 0 || !pvb_line_is(body, "stuck"))
+		return r == -ENOENT ? 0 : r;
 	/* The marks lie on a tmpfs that a boot empties; the boot's id is for a /run that is not. */
 	pvb_boot_id_read(ctx, here, sizeof(here));
 	if (pvb_line_get(body, "boot", there, sizeof(there)) == 0 && strcmp(here, there) != 0)
@@ -114,7 +115,9 @@ int pvb_device_stuck(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf
 {
 	char text[PVB_ADDR_MAX];
 
-	return thing_stuck(ctx, pvb_addr_format(addr, text), buf, size);
+	int pid = thing_stuck(ctx, pvb_addr_format(addr, text), buf, size);
+
+	return pid > 0 ? pid : 0;
 }
 
 int pvb_stuck_check_thing(struct pvb_ctx *ctx, const char *thing, char *buf, size_t size)
@@ -124,7 +127,10 @@ int pvb_stuck_check_thing(struct pvb_ctx *ctx, const char *thing, char *buf, siz
 
 	if (!pid)
 		return 0;
-	snprintf(buf, size, "%s (pid %d)", what, pid);
+	if (pid < 0)
+		snprintf(buf, size, "what cannot be read (/" PVB_STATE_DIR "/%s.stuck: %s)", thing, strerror(-pid));
+	else
+		snprintf(buf, size, "%s (pid %d)", what, pid);
 	return -EBUSY;
 }
 

@@ -138,7 +138,7 @@ static void parts_remove(struct pvb_ctx *ctx)
 		if (n < sizeof(suffix) || strcmp(*file + n - (sizeof(suffix) - 1), suffix) != 0)
 			continue;
 		(*file)[n - (sizeof(suffix) - 1)] = '\0';
-		if (pvb_session_open(ctx, *file, *file, 0, &s, &ignored) == 0)
+		if (pvb_session_open(ctx, *file, *file, PVB_LOOK_WAIT_NS, &s, &ignored) == 0)
 			pvb_session_close(&s); /* its opening did it */
 	}
 }

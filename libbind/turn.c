@@ -43,7 +43,7 @@ int64_t pvb_turn_look(const struct pvb_ctx *ctx)
 
 	if (fd < 0)
 		return 0;
-	return flock(fd, LOCK_SH | LOCK_NB) < 0 ? MOVES : turn_time(fd);
+	return flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK ? MOVES : turn_time(fd);
 }
 
 int pvb_turn_take(struct pvb_ctx *ctx, int64_t deadline_ns, int64_t seen, struct pvb_record *turn)

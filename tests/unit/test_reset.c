@@ -138,7 +138,7 @@ static void without_a_method_there_is_no_reset(void **state)
 /* Who alone has its bus is told by function 0's header, as the kernel is; but its virtual functions are not in that. */
 static void siblings_take_the_bus_reset_away(void **state)
 {
-	const char *const second = "0000:03:00.1";
+	const char *const second = "0000:03:00.1", *const third = "0000:03:00.2";
 	const unsigned char header[64] = { 0x86, 0x80, 0xd3, 0x10 }; /* type 0, and alone */
 	struct host *h = *state;
 
@@ -146,13 +146,17 @@ static void siblings_take_the_bus_reset_away(void **state)
 	nic_add(h);
 	assert_string_equal(function_of(h, GPU).reset_methods, "");
 	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm bus");
-	ft_function(h->t, &(struct ft_function){ second, "0000:00:04.0", 0x8086, 0x10d3, 0, 0, 0x020000, NULL, "flr bus", 31, 0 });
+	ft_function(h->t, &(struct ft_function){ third, "0000:00:04.0", 0x8086, 0x10ed, 0, 0, 0x020000, NULL, "flr bus", 31, 0 });
+	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm");
+	ft_put(h->t, fk_path("%s/config", ft_device_path(h->t, NIC)).s, header, sizeof(header));
+	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm bus"); /* no such kernel, but nobody asked for it */
+	ft_virtual(h->t, NIC, third);
+	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm");
+	ft_function(h->t, &(struct ft_function){ second, "0000:00:04.0", 0x8086, 0x10d3, 0, 0, 0x020000, NULL, "flr bus", 32, 0 });
 	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm");
 	assert_string_equal(function_of(h, second).reset_methods, "flr");
 	ft_put(h->t, fk_path("%s/config", ft_device_path(h->t, NIC)).s, header, sizeof(header));
-	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm bus");
-	ft_virtual(h->t, NIC, second);
-	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm");
+	assert_string_equal(function_of(h, NIC).reset_methods, "flr pm"); /* as with ARI */
 	assert_string_equal(function_of(h, second).reset_methods, "flr");
 }
 

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -302,6 +303,33 @@ static void undo_in_two_tries(void **state)
 	assert_false(ft_exists(t, "run/pvebind/100.journal"));
 }
 
+/* However few descriptors a way home had: what it could not do is known, and done by who comes next. */
+static void too_few_descriptors(void **state)
+{
+	struct rlimit usual, few;
+	unsigned failures = 0;
+	int r = -1;
+	(void)state;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	for (rlim_t n = 4; r < 0 && n < 64; n++) {
+		gives(lend("100", setting_usual), 0);
+		few = (struct rlimit){ n, usual.rlim_max };
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		r = pvb_return(ctx, "100", 0, &err);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+		failures += r < 0;
+		if (pvb_recover(ctx, NULL, NULL, &err) < 0 || strcmp(ft_driver_of(t, "0000:01:00.0"), "bochs-drm") != 0)
+			print_error("%d descriptors:\n%s%s\n", (int)n, said, err.text);
+		if (ft_exists(t, "run/pvebind/100.journal"))
+			gives(pvb_return(ctx, "100", 0, &err), 0);
+		on("bochs-drm", "snd_hda_intel");
+		*said = '\0';
+	}
+	assert_int_equal(r, 0);
+	assert_true(failures > 4);
+}
+
 static void recover_nothing(void **state)
 {
 	unsigned n = 7;
@@ -390,7 +418,7 @@ int main(int argc, char **argv)
 		CASE(host_driver_none),	  CASE(host_driver_none_fails), CASE(keep_only_whole),
 		CASE(console_waits),	  CASE(boot_id_unknown),	CASE(other_boot),
 		CASE(damaged_journal_holds), CASE(other_format),	CASE(torn_record),
-		CASE(refused_moves_nobody), CASE(console_keep_is_no_permission), CASE(console_keep_while_safe), CASE(recover_nothing),
+		CASE(refused_moves_nobody), CASE(console_keep_is_no_permission), CASE(console_keep_while_safe), CASE(too_few_descriptors), CASE(recover_nothing),
 		CASE(stays_as_it_is_on_vfio), CASE(home_is_anothers), CASE(undo_in_two_tries), CASE(reset_fails),	  CASE(stuck_left_alone),
 		CASE(gone_device_hides_no_module),
 	};
