@@ -79,8 +79,8 @@ like "and says why" "$TRY_OUT" 'is open through /dev/vfio'
 ok "the VM stops" pve_stop 100
 same_as before "all is home"
 
-# A hook that is killed half-way, as it has started the first device's worker: recover finishes it.
-strace -qq -o /tmp/killed --trace=pidfd_open --inject=pidfd_open:signal=KILL:when=2 "$HOOK" 100 pre-start >/dev/null 2>&1
+# A hook that is killed as it notes whose the first device is, its journal written and its workers waiting: recover finishes it.
+strace -qq -o /tmp/killed --trace=pwrite64 --inject=pwrite64:signal=KILL:when=1 "$HOOK" 100 pre-start >/dev/null 2>&1
 ok "the hook was killed" grep -q 'killed by SIGKILL' /tmp/killed
 ok "with its journal written" test -e /run/pvebind/100.journal
 fails_with 4 "status sees the unfinished lend" "$pvebind" status
