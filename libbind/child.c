@@ -49,6 +49,8 @@ void pvb_child_later(struct pvb_ctx *ctx, pid_t pid, int pidfd)
 {
 	const struct pvb_child child = { pid, pidfd };
 
+	if (ctx->num_children && ctx->children_of != getpid())
+		ctx->num_children = 0; /* the parent's, as above */
 	if (ctx->num_children == CHILDREN_MAX)
 		pvb_children_collect(ctx);
 	if (!ctx->children)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lends as their journals and the devices' records tell of them. Reads only. */
+#include <fcntl.h>
 #include <string.h>
 
 #include "lend.h"
@@ -53,12 +54,14 @@ const char *pvb_device_record_name(const struct pvb_addr *addr, char buf[PVB_NAM
 
 static int holder_get(struct pvb_ctx *ctx, const char *body, char *buf, size_t size)
 {
+	_cleanup_close_ int fd = -1;
 	char path[PVB_PATH_MAX];
 
 	if (!pvb_line_is(body, "device") || pvb_line_get(body, "lend", buf, size) < 0)
 		return -ENOENT;
 	/* The journal comes before the records and goes after them: a record alone is a leftover. */
-	return pvb_sysfs_exists(ctx, pvb_journal_path(buf, path)) ? 0 : -ENOENT;
+	fd = pvb_open(ctx, pvb_journal_path(buf, path), O_PATH | O_NOFOLLOW);
+	return fd < 0 ? fd : 0;
 }
 
 int pvb_device_holder(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf, size_t size)
