@@ -104,6 +104,8 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 	if (journal_fd >= 0 && !apply) {
 		const struct pvb_err why = *err;
 
+		close(journal_fd); /* where there are too few of them, what follows wants one */
+		journal_fd = -1;
 		pvb_journal_part_remove(s->ctx, s->name);
 		r = pvb_err_set(err, r, "%s: %.300s; nothing was changed", s->label, why.text);
 	}

@@ -251,18 +251,16 @@ static int plan_write(struct pvb_ctx *ctx, int fd, const struct pvb_journal *j)
 	return (size_t)n == size ? 0 : -ENOSPC;
 }
 
-#define FILE_MAX PVB_NAME_MAX
-
 /* "100.journal.part": what its writer died over has never counted, as it becomes the journal by its rename. */
-static const char *part_name(const char *name, char file[FILE_MAX])
+static const char *part_name(const char *name, char file[PVB_NAME_MAX])
 {
-	snprintf(file, FILE_MAX, "%.40s.journal.part", name);
+	snprintf(file, PVB_NAME_MAX, "%.40s.journal.part", name);
 	return file;
 }
 
 void pvb_journal_part_remove(struct pvb_ctx *ctx, const char *name)
 {
-	char part[FILE_MAX];
+	char part[PVB_NAME_MAX];
 
 	if (pvb_state_remove(ctx, part_name(name, part)) < 0)
 		pvb_log(ctx, PVB_DEBUG, "%s: a journal that never came to be is left behind", name);
@@ -277,7 +275,7 @@ static int create_failed(struct pvb_ctx *ctx, const char *name, int code, struct
 
 int pvb_journal_begin(struct pvb_ctx *ctx, const char *name, struct pvb_err *err)
 {
-	char path[PVB_PATH_MAX], part[FILE_MAX];
+	char path[PVB_PATH_MAX], part[PVB_NAME_MAX];
 	int fd;
 
 	snprintf(path, sizeof(path), PVB_STATE_DIR "/%s", part_name(name, part));
@@ -287,12 +285,11 @@ int pvb_journal_begin(struct pvb_ctx *ctx, const char *name, struct pvb_err *err
 
 int pvb_journal_commit(struct pvb_ctx *ctx, int fd, const struct pvb_journal *j, struct pvb_err *err)
 {
-	char part[FILE_MAX], file[FILE_MAX];
+	char part[PVB_NAME_MAX], path[PVB_PATH_MAX];
 	int r = plan_write(ctx, fd, j);
 
-	snprintf(file, sizeof(file), "%.40s.journal", j->lend.name);
 	if (r == 0)
-		r = pvb_state_rename(ctx, part_name(j->lend.name, part), file);
+		r = pvb_state_rename(ctx, part_name(j->lend.name, part), strrchr(pvb_journal_path(j->lend.name, path), '/') + 1);
 	return r < 0 ? create_failed(ctx, j->lend.name, r, err) : 0;
 }
 

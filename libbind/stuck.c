@@ -122,13 +122,13 @@ int pvb_device_stuck(struct pvb_ctx *ctx, const struct pvb_addr *addr, char *buf
 
 int pvb_stuck_check_thing(struct pvb_ctx *ctx, const char *thing, char *buf, size_t size)
 {
-	char what[256] = "";
+	char name[PVB_NAME_MAX], what[256] = "";
 	int pid = thing_stuck(ctx, thing, what, sizeof(what));
 
 	if (!pid)
 		return 0;
 	if (pid < 0)
-		snprintf(buf, size, "what cannot be read (/" PVB_STATE_DIR "/%s.stuck: %s)", thing, strerror(-pid));
+		snprintf(buf, size, "an unknown call (cannot read /" PVB_STATE_DIR "/%s: %s)", mark_name(thing, name), strerror(-pid));
 	else
 		snprintf(buf, size, "%s (pid %d)", what, pid);
 	return -EBUSY;

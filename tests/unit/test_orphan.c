@@ -245,6 +245,36 @@ static void journal_that_cannot_be_written(void **state)
 	gives(lend_from(1, "100", 5000, 60000), 0);
 }
 
+/* Whatever there is too little of for the workers' pipe: nothing was changed, and that is said. */
+static void too_few_descriptors(void **state)
+{
+	struct rlimit usual, few;
+	bool pipe_failed = false;
+	int r = -1;
+	(void)state;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	for (rlim_t n = 4; r < 0 && n < 64; n++) {
+		few = (struct rlimit){ n, usual.rlim_max };
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		r = lend_from(1, "100", 5000, 60000);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+		if (!strcmp(err.text, "VM 100: cannot make a pipe: Too many open files; nothing was changed")) {
+			pipe_failed = true;
+			assert_int_equal(num_begun, 0);
+			assert_false(ft_exists(t, "run/pvebind/100.journal.part") || ft_exists(t, "run/pvebind/100.journal"));
+		}
+		num_begun = 0;
+		if (r == 0)
+			continue;
+		gives(pvb_recover(ctx, NULL, NULL, &err), 0);
+		on("bochs-drm", "snd_hda_intel");
+		no_child_left();
+	}
+	gives(r, 0);
+	assert_true(pipe_failed);
+}
+
 static void die(void *data, const char *name, uint64_t generation)
 {
 	(void)data;
@@ -281,7 +311,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(orphan_is_ended), CASE(device_that_hangs_keeps_no_console), CASE(orphan_at_the_console_is_ended),
 		CASE(orphan_is_marked), CASE(orphan_hangs_longer_than_a_hook),
-		CASE(journal_that_cannot_be_written), CASE(hook_that_dies_before_their_turn),
+		CASE(journal_that_cannot_be_written), CASE(too_few_descriptors),
+		CASE(hook_that_dies_before_their_turn),
 	};
 
 	(void)argc;

@@ -319,9 +319,8 @@ static void too_few_descriptors(void **state)
 		r = pvb_return(ctx, "100", 0, &err);
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
 		failures += r < 0;
-		if (pvb_recover(ctx, NULL, NULL, &err) < 0 || strcmp(ft_driver_of(t, "0000:01:00.0"), "bochs-drm") != 0)
-			print_error("%d descriptors:\n%s%s\n", (int)n, said, err.text);
-		if (ft_exists(t, "run/pvebind/100.journal"))
+		gives(pvb_recover(ctx, NULL, NULL, &err), 0);
+		if (ft_exists(t, "run/pvebind/100.journal")) /* it had not even begun, so that there is nothing to recover */
 			gives(pvb_return(ctx, "100", 0, &err), 0);
 		on("bochs-drm", "snd_hda_intel");
 		*said = '\0';
@@ -387,6 +386,33 @@ static void stuck_left_alone(void **state)
 }
 
 /* A module is the host's: that it does not load again is told, also when the device that it was unloaded for is gone. */
+/* Neither is taken for none: what may hang is not touched, what may be lent is not forgotten. */
+static void unreadable_mark_and_record(void **state)
+{
+	char record[256];
+
+	(void)state;
+	ft_link(t, "run/pvebind/0000:01:00.0.stuck", "nowhere");
+	gives(lend("100", setting_usual), -EBUSY);
+	says("refused (stuck): 0000:01:00.0 hangs in the kernel since an earlier try, in an unknown call (cannot read "
+	     "/run/pvebind/0000:01:00.0.stuck: Too many levels of symbolic links)");
+	assert_int_equal(ft_writes(t), 0);
+	ft_remove(t, "run/pvebind/0000:01:00.0.stuck");
+	gives(lend("100", setting_usual), 0);
+	ft_fault(t, "probe snd_hda_intel 0000:01:00.1 fail");
+	gives(pvb_return(ctx, "100", 0, &err), -PVB_EATTENTION);
+	ft_faults_clear(t);
+	snprintf(record, sizeof(record), "%s\n", ft_read(t, "run/pvebind/0000:01:00.1"));
+	ft_remove(t, "run/pvebind/0000:01:00.1");
+	ft_link(t, "run/pvebind/0000:01:00.1", "nowhere");
+	assert_true(pvb_recover(ctx, NULL, NULL, &err) < 0);
+	assert_true(ft_exists(t, "run/pvebind/100.journal"));
+	ft_remove(t, "run/pvebind/0000:01:00.1");
+	ft_write(t, "run/pvebind/0000:01:00.1", record);
+	gives(pvb_recover(ctx, NULL, NULL, &err), 0);
+	on("bochs-drm", "snd_hda_intel");
+}
+
 static void gone_device_hides_no_module(void **state)
 {
 	struct pvb_wanted wanted = { .addr = { 0, 7, 0, 0 } };
@@ -420,7 +446,7 @@ int main(int argc, char **argv)
 		CASE(damaged_journal_holds), CASE(other_format),	CASE(torn_record),
 		CASE(refused_moves_nobody), CASE(console_keep_is_no_permission), CASE(console_keep_while_safe), CASE(too_few_descriptors), CASE(recover_nothing),
 		CASE(stays_as_it_is_on_vfio), CASE(home_is_anothers), CASE(undo_in_two_tries), CASE(reset_fails),	  CASE(stuck_left_alone),
-		CASE(gone_device_hides_no_module),
+		CASE(unreadable_mark_and_record), CASE(gone_device_hides_no_module),
 	};
 
 	(void)argc;
