@@ -39,18 +39,32 @@ static void target_driver(struct pvb_ctx *ctx, const char *target, char *driver,
 
 /* ---- driver_override ---- */
 
-static int override_write(struct pvb_step *step, const char *value, struct pvb_err *err)
+static int override_open(struct pvb_step *step, char path[PVB_PATH_MAX])
 {
-	const struct pvb_addr *addr = &pvb_step_home(step)->addr;
-	char path[PVB_PATH_MAX], line[PVB_NAME_MAX + 1], now[PVB_NAME_MAX];
-	int r;
+	return pvb_sysfs_open(step->ctx, pvb_device_path(&pvb_step_home(step)->addr, "driver_override", path));
+}
+
+static int override_show(int fd, char buf[PVB_NAME_MAX])
+{
+	int r = fd < 0 ? fd : pvb_sysfs_show(fd, buf, PVB_NAME_MAX);
+
+	if (r == 0)
+		pvb_override_trim(buf);
+	return r;
+}
+
+static int override_store(int fd, const char *path, const char *value, struct pvb_err *err)
+{
+	char line[PVB_NAME_MAX + 1], now[PVB_NAME_MAX];
+	int r = fd;
 
 	/* Clearing takes one "\n": a write of nothing never reaches the kernel. */
 	snprintf(line, sizeof(line), "%s\n", value);
-	r = pvb_sysfs_write(step->ctx, pvb_device_path(addr, "driver_override", path), line);
+	if (r >= 0)
+		r = pvb_sysfs_store(fd, line);
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot write '%s' to /%s: %s", value, path, strerror(-r));
-	r = pvb_override_read(step->ctx, addr, now);
+	r = override_show(fd, now);
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot read /%s: %s", path, strerror(-r));
 	if (strcmp(now, value) != 0)
@@ -58,39 +72,49 @@ static int override_write(struct pvb_step *step, const char *value, struct pvb_e
 	return 0;
 }
 
+static int override_write(struct pvb_step *step, const char *value, struct pvb_err *err)
+{
+	char path[PVB_PATH_MAX];
+	_cleanup_close_ int fd = override_open(step, path);
+
+	return override_store(fd, path, value, err);
+}
+
 int pvb_effect_override(struct pvb_step *step, struct pvb_err *err)
 {
 	char was[PVB_NAME_MAX], driver[PVB_NAME_MAX], path[PVB_PATH_MAX];
-	int r = pvb_override_read(step->ctx, &pvb_step_home(step)->addr, was);
+	_cleanup_close_ int fd = override_open(step, path);
+	int r = override_show(fd, was);
 
 	step->quiet = true;
 	if (r < 0)
-		return pvb_err_set(err, r, "cannot read /%s: %s",
-				   pvb_device_path(&pvb_step_home(step)->addr, "driver_override", path), strerror(-r));
+		return pvb_err_set(err, r, "cannot read /%s: %s", path, strerror(-r));
 	target_driver(step->ctx, step->op->arg, driver, sizeof(driver));
 	if (!strcmp(was, driver))
 		was[0] = '\0'; /* left over from a lend before: no home wants it */
 	r = pvb_journal_override(step->journal_fd, (size_t)step->op->device, was);
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot write the journal of %s: %s", step->lend->name, strerror(-r));
-	return override_write(step, driver, err);
+	return override_store(fd, path, driver, err);
 }
 
 int pvb_effect_override_undo(struct pvb_step *step, struct pvb_err *err)
 {
 	const struct pvb_home *home = pvb_step_home(step);
-	char now[PVB_NAME_MAX], target[PVB_NAME_MAX];
+	char now[PVB_NAME_MAX], target[PVB_NAME_MAX], path[PVB_PATH_MAX];
+	_cleanup_close_ int fd = -1;
 
 	step->quiet = true;
 	if (pvb_step_gone(step))
 		return 0;
+	fd = override_open(step, path);
 	target_driver(step->ctx, step->op->arg, target, sizeof(target));
-	if (pvb_override_read(step->ctx, &home->addr, now) == 0 &&
+	if (override_show(fd, now) == 0 &&
 	    (!strcmp(now, home->override) ||
 	     /* Death between the intent and its effect: what is there is not ours. */
 	     (!*home->override && !home->by_modalias && strcmp(now, target) != 0 && strcmp(now, home->driver) != 0)))
 		return 0;
-	return override_write(step, pvb_step_home(step)->override, err);
+	return override_store(fd, path, home->override, err);
 }
 
 /* ---- binding ---- */
@@ -236,13 +260,13 @@ int pvb_effect_unbind_undo(struct pvb_step *step, struct pvb_err *err)
 static int awake_keep(struct pvb_step *step, struct pvb_err *err)
 {
 	char path[PVB_PATH_MAX], control[16];
-	int r = pvb_sysfs_read(step->ctx, pvb_device_path(&pvb_step_home(step)->addr, "power/control", path), control,
-			       sizeof(control));
+	_cleanup_close_ int fd = pvb_sysfs_open(step->ctx, pvb_device_path(&pvb_step_home(step)->addr, "power/control", path));
+	int r = fd < 0 ? fd : pvb_sysfs_show(fd, control, sizeof(control));
 
 	if (r == -ENOENT || (r == 0 && !strcmp(control, "on")))
 		return 0; /* no runtime power management, or awake */
 	if (r == 0)
-		r = pvb_sysfs_write(step->ctx, path, "on");
+		r = pvb_sysfs_store(fd, "on");
 	return r < 0 ? pvb_err_set(err, r, "cannot write 'on' to /%s: %s", path, strerror(-r)) : 0;
 }
 

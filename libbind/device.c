@@ -240,13 +240,19 @@ int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct p
 	return pvb_function_read_among(ctx, &(struct pvb_among){ devices, NULL, NULL }, addr, fn);
 }
 
+void pvb_override_trim(char *text)
+{
+	if (!strcmp(text, "(null)"))
+		*text = '\0';
+}
+
 int pvb_override_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, char buf[PVB_NAME_MAX])
 {
 	char path[PVB_PATH_MAX];
 	int r = pvb_sysfs_read(ctx, pvb_device_path(addr, "driver_override", path), buf, PVB_NAME_MAX);
 
-	if (r == 0 && !strcmp(buf, "(null)"))
-		*buf = '\0';
+	if (r == 0)
+		pvb_override_trim(buf);
 	return r;
 }
 

@@ -82,6 +82,12 @@ int pvb_sysfs_read_number(const struct pvb_ctx *ctx, const char *path, uint64_t 
 /* Exactly one write(2) of value, as the kernel's store functions want it; its error is
  * the driver's own. A short write is -EIO. */
 int pvb_sysfs_write(const struct pvb_ctx *ctx, const char *path, const char *value) PVB_MUST_CHECK;
+/* An attribute that is to be read as well as written, to be closed; -errno. */
+int pvb_sysfs_open(const struct pvb_ctx *ctx, const char *path) PVB_MUST_CHECK;
+/* What it says now, as often as asked; -ENOENT when it is there no more. */
+int pvb_sysfs_show(int fd, char *buf, size_t size) PVB_MUST_CHECK;
+/* As pvb_sysfs_write(). */
+int pvb_sysfs_store(int fd, const char *value) PVB_MUST_CHECK;
 /* The whole target text of a link. */
 int pvb_sysfs_link_target(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size) PVB_MUST_CHECK;
 /* Up to size bytes of a binary attribute (config) from its start; returns how many, or -errno. */
@@ -121,6 +127,8 @@ int pvb_function_read_among(struct pvb_ctx *ctx, const struct pvb_among *among, 
 bool pvb_name_is_apart(const struct pvb_function *fn, const char *name);
 /* Takes the device lock: in a worker only, or a child. "" for none. */
 int pvb_override_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, char buf[PVB_NAME_MAX]) PVB_MUST_CHECK;
+/* What the attribute says, made into that. */
+void pvb_override_trim(char *text);
 /* The overrides of n functions by a child; one that hangs for a second is override_unknown. */
 int pvb_overrides_read(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n) PVB_MUST_CHECK;
 

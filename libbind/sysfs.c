@@ -63,18 +63,44 @@ int pvb_sysfs_read_number(const struct pvb_ctx *ctx, const char *path, uint64_t 
 	return errno || end == text || *end ? -EINVAL : 0;
 }
 
-int pvb_sysfs_write(const struct pvb_ctx *ctx, const char *path, const char *value)
+static int value_write(int fd, const char *value)
 {
-	_cleanup_close_ int fd = pvb_open(ctx, path, O_WRONLY | O_NOCTTY);
 	size_t len = strlen(value);
-	ssize_t n;
+	ssize_t n = write(fd, value, len);
 
-	if (fd < 0)
-		return fd;
-	n = write(fd, value, len);
 	if (n < 0)
 		return -errno;
 	return (size_t)n == len ? 0 : -EIO;
+}
+
+int pvb_sysfs_write(const struct pvb_ctx *ctx, const char *path, const char *value)
+{
+	_cleanup_close_ int fd = pvb_open(ctx, path, O_WRONLY | O_NOCTTY);
+
+	return fd < 0 ? fd : value_write(fd, value);
+}
+
+/* ---- read and written by one open: opening by its whole path costs the kernel more than either ---- */
+
+int pvb_sysfs_open(const struct pvb_ctx *ctx, const char *path)
+{
+	return pvb_open(ctx, path, O_RDWR | O_NOCTTY);
+}
+
+/* kernfs calls the show function anew for each read at the beginning (seq_read_iter()), and where the attribute went away
+ * meanwhile says ENODEV (kernfs_get_active()): to open it would be ENOENT. */
+int pvb_sysfs_show(int fd, char *buf, size_t size)
+{
+	ssize_t n = pread(fd, buf, size, 0);
+
+	if (n < 0)
+		return errno == ENODEV ? -ENOENT : -errno;
+	return text_end(buf, size, n);
+}
+
+int pvb_sysfs_store(int fd, const char *value)
+{
+	return value_write(fd, value);
 }
 
 int pvb_sysfs_link_target(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size)

@@ -81,20 +81,33 @@ bool pvb_terminals_shown(const struct pvb_ctx *ctx, uint32_t framebuffers)
 
 /* ---- taking them off, and putting them back ------------------------------------------ */
 
+/* 1 bound, 0 not; r: what opening it gave. */
+static int bound_show(int r)
+{
+	char text[32];
+
+	if (r >= 0)
+		r = pvb_sysfs_show(r, text, sizeof(text));
+	return r < 0 ? r : strcmp(text, "0") != 0;
+}
+
 static int vtcon_set(struct pvb_ctx *ctx, const char *vtcon, bool bind, struct pvb_err *err)
 {
 	const char *what = bind ? "bind" : "unbind";
 	char path[PVB_PATH_MAX];
-	int r = vtcon_bound(ctx, vtcon);
+	_cleanup_close_ int fd = -1;
+	int r;
 
+	snprintf(path, sizeof(path), "sys/class/vtconsole/%.32s/bind", vtcon);
+	fd = pvb_sysfs_open(ctx, path);
+	r = bound_show(fd);
 	if (r == bind || (r == -ENOENT && !bind))
 		return 0;
-	snprintf(path, sizeof(path), "sys/class/vtconsole/%.32s/bind", vtcon);
 	if (r >= 0)
-		r = pvb_sysfs_write(ctx, path, bind ? "1" : "0");
+		r = pvb_sysfs_store(fd, bind ? "1" : "0");
 	if (r < 0)
 		return pvb_err_set(err, r, "cannot %s the console's %s (/%s): %s", what, vtcon, path, strerror(-r));
-	r = vtcon_bound(ctx, vtcon);
+	r = bound_show(fd);
 	if (r == bind || (r == -ENOENT && !bind))
 		return 0;
 	return pvb_err_set(err, -EIO, "the kernel did not %s the console's %s, though it took the write to /%s", what,

@@ -216,8 +216,7 @@ static bool is_ours(int fd, char *path, size_t size, char *top)
 	target[n] = '\0';
 	if (strncmp(target, top, len) != 0 || strncmp(target + len, "/sys/", 5) != 0)
 		return false;
-	if (n > 10 && !strcmp(target + n - 10, " (deleted)")) /* another writer's put() came between */
-		target[n - 10] = '\0';
+	fk_deleted_trim(target); /* another writer's put() came between */
 	snprintf(path, size, "%s", target + len + 1);
 	return true;
 }

@@ -71,6 +71,8 @@ void fk_vtcon_bind(const char *name, bool bind);
 void fk_spend(unsigned ms);
 bool fk_exists(const char *path);
 int fk_replace(const char *path, const char *text);
+/* /proc/self/fd says so of a file that was replaced since it was opened: whether it does, and without that. */
+bool fk_deleted_trim(char *target);
 bool fk_link_base(const char *path, char buf[NAME]);
 struct names *fk_list(const char *dir);
 unsigned fk_number(const char *path);
