@@ -48,21 +48,27 @@ static bool node_idle(const struct pvb_ctx *ctx, const struct pvb_node *node)
 	return pvb_sysfs_read_number(ctx, path, &count) == 0 && count == 0;
 }
 
-static bool nodes_look(struct pvb_search *s, const struct pvb_nodes *nodes)
+/* Whether anybody may have one open. */
+static bool nodes_busy(const struct pvb_ctx *ctx, const struct pvb_nodes *nodes)
 {
 	const struct pvb_node *idle = NULL; /* the last that is: a card's nodes mostly are of one module */
-	bool any = false;
 
 	for (size_t i = 0; i < nodes->n; i++) {
 		const struct pvb_node *node = &nodes->list[i];
 
-		target_look(s->ctx, node, &s->targets[i]);
-		if (!any && !(idle && !strcmp(idle->counted_by, node->counted_by)) && !node_idle(s->ctx, node))
-			any = true;
-		idle = any ? NULL : node;
-		s->maps = s->maps || node->mappable;
+		if (!(idle && !strcmp(idle->counted_by, node->counted_by)) && !node_idle(ctx, node))
+			return true;
+		idle = node;
 	}
-	return any;
+	return false;
+}
+
+static void nodes_look(struct pvb_search *s, const struct pvb_nodes *nodes)
+{
+	for (size_t i = 0; i < nodes->n; i++) {
+		target_look(s->ctx, &nodes->list[i], &s->targets[i]);
+		s->maps = s->maps || nodes->list[i].mappable;
+	}
 }
 
 static bool holder_known(const struct pvb_holders *holders, const struct pvb_holder *holder)
@@ -196,8 +202,9 @@ int pvb_holders_find(struct pvb_ctx *ctx, const struct pvb_nodes *nodes, struct 
 	*holders = (struct pvb_holders){ .n = 0 };
 	if (!targets)
 		return -ENOMEM;
-	if (!nodes_look(&s, nodes))
+	if (!nodes_busy(ctx, nodes))
 		return 0;
+	nodes_look(&s, nodes);
 	r = search_ask(ctx, &s, holders);
 	if (r < 0)
 		pvb_holders_clear(holders);
