@@ -41,7 +41,7 @@ static int refusals_say(struct pvb_session *s, const struct pvb_plan *plan, stru
 }
 
 /* A failed lend undoes itself. A wish to stop must not end that half-way; it only leaves it less time. The first error is
- * the one to tell, unless something is not home. */
+ * the one to tell; where something is not home, that comes first. */
 static int lend_undo(struct pvb_session *s, const struct pvb_lend *lend, struct pvb_err *err)
 {
 	struct pvb_event event = { .kind = PVB_EVENT_UNDO, .name = s->name, .generation = lend->generation };
@@ -51,8 +51,11 @@ static int lend_undo(struct pvb_session *s, const struct pvb_lend *lend, struct 
 	pvb_tell(s->ctx, PVB_WARNING, &event, "%s: bringing home what was moved", s->label);
 	if (pvb_ctx_cancelled(s->ctx) && soon_ns < s->limit_ns)
 		s->limit_ns = soon_ns;
-	if (pvb_home_bring(s, lend, &second) < 0)
-		pvb_err_set(err, -PVB_EATTENTION, "%s", second.text);
+	if (pvb_home_bring(s, lend, &second) < 0) {
+		const struct pvb_err first = *err;
+
+		pvb_err_set(err, -PVB_EATTENTION, "%s; it began with: %s", second.text, first.text);
+	}
 	return err->code;
 }
 
