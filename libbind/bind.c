@@ -96,6 +96,12 @@ static int lend_move(struct pvb_session *s, const struct pvb_plan *plan, int jou
 	return r;
 }
 
+static void fd_close(int *fd)
+{
+	close(*fd);
+	*fd = -1;
+}
+
 /* The first workers are made before the journal counts: they come up while it is written, and do nothing until it is. */
 static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct pvb_err *err)
 {
@@ -107,8 +113,7 @@ static int lend_apply(struct pvb_session *s, const struct pvb_plan *plan, struct
 	if (journal_fd >= 0 && !apply) {
 		const struct pvb_err why = *err;
 
-		close(journal_fd); /* where there are too few of them, what follows wants one */
-		journal_fd = -1;
+		fd_close(&journal_fd); /* where there are too few of them, what follows wants one */
 		pvb_journal_part_remove(s->ctx, s->name);
 		r = pvb_err_set(err, r, "%s: %.300s; nothing was changed", s->label, why.text);
 	}
