@@ -63,7 +63,7 @@ int pvb_sysfs_read_number(const struct pvb_ctx *ctx, const char *path, uint64_t 
 	return errno || end == text || *end ? -EINVAL : 0;
 }
 
-static int value_write(int fd, const char *value)
+int pvb_sysfs_store(int fd, const char *value)
 {
 	size_t len = strlen(value);
 	ssize_t n = write(fd, value, len);
@@ -77,11 +77,10 @@ int pvb_sysfs_write(const struct pvb_ctx *ctx, const char *path, const char *val
 {
 	_cleanup_close_ int fd = pvb_open(ctx, path, O_WRONLY | O_NOCTTY);
 
-	return fd < 0 ? fd : value_write(fd, value);
+	return fd < 0 ? fd : pvb_sysfs_store(fd, value);
 }
 
-/* ---- read and written by one open: opening by its whole path costs the kernel more than either ---- */
-
+/* Opening by its whole path costs the kernel more than a read or a write. */
 int pvb_sysfs_open(const struct pvb_ctx *ctx, const char *path)
 {
 	return pvb_open(ctx, path, O_RDWR | O_NOCTTY);
@@ -96,11 +95,6 @@ int pvb_sysfs_show(int fd, char *buf, size_t size)
 	if (n < 0)
 		return errno == ENODEV ? -ENOENT : -errno;
 	return text_end(buf, size, n);
-}
-
-int pvb_sysfs_store(int fd, const char *value)
-{
-	return value_write(fd, value);
 }
 
 int pvb_sysfs_link_target(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size)

@@ -18,16 +18,23 @@ static bool vtcon_is_frame_buffer(const struct pvb_ctx *ctx, const char *vtcon)
 	       pvb_sysfs_read(ctx, path, name, sizeof(name)) == 0 && strstr(name, "frame buffer");
 }
 
-/* 1 bound, 0 not, -ENOENT no such vtconsole. */
+/* 1 bound, 0 not; r: what reading the text of its bind gave. */
+static int bound_parse(int r, const char *text)
+{
+	if (r < 0)
+		return r;
+	return !strcmp(text, "1") ? 1 : !strcmp(text, "0") ? 0 : -EINVAL;
+}
+
+/* -ENOENT: no such vtconsole. */
 static int vtcon_bound(const struct pvb_ctx *ctx, const char *vtcon)
 {
-	char path[PVB_PATH_MAX];
-	uint64_t bound;
+	char path[PVB_PATH_MAX], text[32];
 	int r = pvb_format(path, sizeof(path), "sys/class/vtconsole/%s/bind", vtcon);
 
 	if (r == 0)
-		r = pvb_sysfs_read_number(ctx, path, &bound);
-	return r ? r : bound != 0;
+		r = pvb_sysfs_read(ctx, path, text, sizeof(text));
+	return bound_parse(r, text);
 }
 
 static void name_add(char *list, size_t size, const char *name)
@@ -81,14 +88,12 @@ bool pvb_terminals_shown(const struct pvb_ctx *ctx, uint32_t framebuffers)
 
 /* ---- taking them off, and putting them back ------------------------------------------ */
 
-/* 1 bound, 0 not; r: what opening it gave. */
-static int bound_show(int r)
+/* The same of its open bind; fd: what opening it gave. */
+static int bound_show(int fd)
 {
 	char text[32];
 
-	if (r >= 0)
-		r = pvb_sysfs_show(r, text, sizeof(text));
-	return r < 0 ? r : strcmp(text, "0") != 0;
+	return bound_parse(fd < 0 ? fd : pvb_sysfs_show(fd, text, sizeof(text)), text);
 }
 
 static int vtcon_set(struct pvb_ctx *ctx, const char *vtcon, bool bind, struct pvb_err *err)

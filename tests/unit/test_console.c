@@ -232,6 +232,34 @@ static void failed_writes_are_told(void **state)
 	assert_string_equal(h->err.text, "cannot bind the console's vtcon1 (/sys/class/vtconsole/vtcon1/bind): Input/output error");
 }
 
+/* What is read and written by one open is what it is now, and where it went away meanwhile that is no vtconsole. */
+static void open_bind_is_asked_anew(void **state)
+{
+	struct host *h = *state;
+	char text[8];
+	int fd;
+
+	ft_preset_gpu(h->t);
+	fd = pvb_sysfs_open(h->ctx, "sys/class/vtconsole/vtcon1/bind");
+	assert_true(fd >= 0);
+	assert_int_equal(pvb_sysfs_show(fd, text, sizeof(text)), 0);
+	assert_string_equal(text, "1");
+	assert_int_equal(pvb_sysfs_store(fd, "0"), 0);
+	assert_int_equal(pvb_sysfs_show(fd, text, sizeof(text)), 0);
+	assert_string_equal(text, "0");
+	assert_int_equal(pvb_sysfs_show(fd, text, 1), -ENOBUFS);
+	ft_remove(h->t, "sys/class/vtconsole/vtcon1/bind");
+	assert_int_equal(pvb_sysfs_show(fd, text, sizeof(text)), -ENOENT);
+	close(fd);
+	assert_int_equal(pvb_sysfs_open(h->ctx, "sys/class/vtconsole/vtcon1/bind"), -ENOENT);
+	/* What is no answer moves nothing. */
+	ft_write(h->t, "sys/class/vtconsole/vtcon1/bind", "?\n");
+	ft_log_clear(h->t);
+	assert_int_equal(pvb_console_release(h->ctx, "vtcon1", &h->err), -EINVAL);
+	assert_string_equal(h->err.text, "cannot unbind the console's vtcon1 (/sys/class/vtconsole/vtcon1/bind): Invalid argument");
+	assert_int_equal(ft_writes(h->t), 0);
+}
+
 static void nothing_to_show_it_on(void **state)
 {
 	struct host *h = *state;
@@ -358,7 +386,7 @@ int main(int argc, char **argv)
 		TEST(firmware_is_found_by_its_path),
 		TEST(hidden_addresses_are_said),
 		TEST(off_and_on),
-		TEST(failed_writes_are_told),
+		TEST(failed_writes_are_told), TEST(open_bind_is_asked_anew),
 		TEST(nothing_to_show_it_on),
 		TEST(another_number_will_do),
 		TEST(one_that_does_not_answer),

@@ -297,10 +297,30 @@ static void undo_in_two_tries(void **state)
 	ft_fault(t, "probe bochs-drm 0000:01:00.0 fail");
 	gives(lend("100", setting_none), -PVB_EATTENTION);
 	on("", "snd_hda_intel");
+	/* The one sentence tells both, what to look after first. */
+	says("0000:01:00.0: bochs-drm did not take it");
+	assert_non_null(strstr(err.text, "0000:01:00.0"));
+	assert_non_null(strstr(err.text, "; it began with: 0000:01:00.1: vfio-pci did not take it (/sys/bus/pci/drivers/vfio-pci/bind): Input/output error"));
 	ft_faults_clear(t);
 	gives(pvb_recover(ctx, "100", NULL, &err), 0);
 	on("bochs-drm", "snd_hda_intel");
 	assert_false(ft_exists(t, "run/pvebind/100.journal"));
+}
+
+/* What the kernel says after a write counts, not that it took the write. */
+static void override_that_is_lost(void **state)
+{
+	(void)state;
+	ft_fault(t, "*0000:01:00.0/driver_override vfio-pci lost");
+	gives(lend("100", setting_none), -EIO);
+	says("0000:01:00.0: /sys/bus/pci/devices/0000:01:00.0/driver_override says '' after 'vfio-pci' was written");
+	on("bochs-drm", "snd_hda_intel");
+	ft_faults_clear(t);
+	ft_remove(t, "sys/bus/pci/devices/0000:01:00.0/driver_override");
+	/* An override that cannot be written cannot be cleared either, which somebody has to know. */
+	gives(lend("100", setting_none), -PVB_EATTENTION);
+	says("0000:01:00.0: cannot read /sys/bus/pci/devices/0000:01:00.0/driver_override: No such file or directory");
+	on("bochs-drm", "snd_hda_intel");
 }
 
 /* However few descriptors a way home had: what it could not do is known, and done by who comes next. */
@@ -445,7 +465,7 @@ int main(int argc, char **argv)
 		CASE(console_waits),	  CASE(boot_id_unknown),	CASE(other_boot),
 		CASE(damaged_journal_holds), CASE(other_format),	CASE(torn_record),
 		CASE(refused_moves_nobody), CASE(console_keep_is_no_permission), CASE(console_keep_while_safe), CASE(too_few_descriptors), CASE(recover_nothing),
-		CASE(stays_as_it_is_on_vfio), CASE(home_is_anothers), CASE(undo_in_two_tries), CASE(reset_fails),	  CASE(stuck_left_alone),
+		CASE(stays_as_it_is_on_vfio), CASE(home_is_anothers), CASE(undo_in_two_tries), CASE(override_that_is_lost), CASE(reset_fails),	  CASE(stuck_left_alone),
 		CASE(unreadable_mark_and_record), CASE(gone_device_hides_no_module),
 	};
 
