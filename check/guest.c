@@ -174,7 +174,6 @@ static bool line_say(struct check_run *run, char *line)
 {
 	enum check_verdict verdict = CHECK_UNKNOWN;
 	char *save = NULL, *fields[5], where[32];
-	struct pvb_err ignored;
 	struct pvb_addr addr;
 
 	for (int i = 0; i < 5; i++) {
@@ -185,7 +184,7 @@ static bool line_say(struct check_run *run, char *line)
 	if (!verdict_take(fields[0], &verdict) || strcmp(fields[1], run->check->id) != 0)
 		return false;
 	text_clean(fields[4]);
-	if (pvb_addr_parse(fields[2], &addr, &ignored) == 0 && check_is_device(&run->host, &addr))
+	if (pvb_addr_parse(fields[2], &addr, NULL) == 0 && check_is_device(&run->host, &addr))
 		check_about(run, &addr);
 	snprintf(where, sizeof(where), "in VM %u", run->host.vmid);
 	check_say(run, verdict, where, "%.300s", fields[4]);

@@ -45,7 +45,6 @@ static bool record_next(char **at, struct record *record)
 /* The next address in a text ("0000:01:00.0", "01:00.0", "PCI:0000:01:00"), from *at on, which moves past it. */
 static bool addr_next(const char **at, struct pvb_addr *addr)
 {
-	struct pvb_err ignored;
 	char token[PVB_ADDR_MAX];
 
 	while (*(*at += strcspn(*at, IN_ADDR))) {
@@ -60,7 +59,7 @@ static bool addr_next(const char **at, struct pvb_addr *addr)
 			continue;
 		memcpy(token, from, size);
 		token[size] = '\0';
-		if (pvb_addr_parse(token, addr, &ignored) == 0)
+		if (pvb_addr_parse(token, addr, NULL) == 0)
 			return true;
 	}
 	return false;

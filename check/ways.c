@@ -30,7 +30,6 @@ static bool interface_function(const struct check_host *host, const char *name, 
 {
 	char path[IFNAMSIZ + 32], target[512], *save = NULL;
 	_conf_close_ int fd = -1;
-	struct pvb_err ignored;
 	bool found = false;
 	ssize_t n;
 
@@ -41,7 +40,7 @@ static bool interface_function(const struct check_host *host, const char *name, 
 		return false;
 	target[n] = '\0';
 	for (char *part = strtok_r(target, "/", &save); part; part = strtok_r(NULL, "/", &save))
-		if (strchr(part, '.') && strchr(part, ':') && pvb_addr_parse(part, addr, &ignored) == 0)
+		if (strchr(part, '.') && strchr(part, ':') && pvb_addr_parse(part, addr, NULL) == 0)
 			found = true;
 	return found;
 }

@@ -112,11 +112,10 @@ static const struct argp_child children[] = { { &common, 0, NULL, 0 }, { .argp =
 static error_t any_take(struct arguments *args, const char *word)
 {
 	struct cli *cli = args->cli;
-	struct pvb_err ignored;
 	struct pvb_addr addr;
 	struct conf_id id;
 
-	if (pvb_addr_parse(word, &addr, &ignored) < 0 && !conf_id_parse(word, &id))
+	if (pvb_addr_parse(word, &addr, NULL) < 0 && !conf_id_parse(word, &id))
 		return fault(args, "'%.60s' is neither a PCI address (0000:01:00.0, or 01:00 for a slot) nor an id (10de:24b0)",
 			     word);
 	if (cli->num_operands == CLI_OPERANDS_MAX)

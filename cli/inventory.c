@@ -339,13 +339,12 @@ static int stuck_find(struct list *list, struct pvb_err *err)
 		return pvb_err_set(err, r, "cannot list /" STATE_DIR ": %s", strerror(-r));
 	for (char **name = names; r == 0 && *name; name++) {
 		char *end = strstr(*name, ".stuck");
-		struct pvb_err ignored;
 		struct pvb_addr addr;
 
 		if (!end)
 			continue;
 		*end = '\0';
-		if (pvb_addr_parse(*name, &addr, &ignored) == 0)
+		if (pvb_addr_parse(*name, &addr, NULL) == 0)
 			r = stuck_note(list, &addr);
 	}
 	return r < 0 ? out_of_memory(err) : 0;

@@ -8,11 +8,10 @@
 
 static bool word_matches(const char *word, const struct pvb_function *fn)
 {
-	struct pvb_err ignored;
 	struct pvb_addr addr;
 	struct conf_id id;
 
-	if (pvb_addr_parse(word, &addr, &ignored) == 0)
+	if (pvb_addr_parse(word, &addr, NULL) == 0)
 		return pvb_addr_matches(&addr, &fn->addr);
 	return conf_id_parse(word, &id) && id.vendor == fn->vendor && id.device == fn->device &&
 	       (!id.has_sub || (id.subvendor == fn->subvendor && id.subdevice == fn->subdevice));

@@ -232,7 +232,7 @@ static unsigned line_owner(const struct pvb_ctx *ctx, char *line, const struct p
 	struct pvb_addr reserved;
 	unsigned vmid;
 
-	if (!claim || pvb_addr_parse(who, &reserved, &ignored) < 0 || conf_vmid_parse(vm, &vmid, &ignored) < 0)
+	if (!claim || pvb_addr_parse(who, &reserved, NULL) < 0 || conf_vmid_parse(vm, &vmid, &ignored) < 0)
 		return 0;
 	if (!pvb_addr_matches(addr, &reserved) && !pvb_addr_matches(&reserved, addr))
 		return 0;

@@ -117,7 +117,6 @@ static bool driver_has_others(struct pvb_ctx *ctx, const struct pvb_function *fn
 {
 	_cleanup_strv_ char **names = NULL;
 	char path[PVB_PATH_MAX];
-	struct pvb_err ignored;
 	struct pvb_addr addr;
 	unsigned n = 0;
 
@@ -125,7 +124,7 @@ static bool driver_has_others(struct pvb_ctx *ctx, const struct pvb_function *fn
 	if (pvb_sysfs_list(ctx, path, &names) < 0)
 		return false;
 	for (char **name = names; *name; name++)
-		n += pvb_addr_parse(*name, &addr, &ignored) == 0;
+		n += pvb_addr_parse(*name, &addr, NULL) == 0;
 	return n > 1;
 }
 

@@ -34,13 +34,12 @@ static bool name_is_firmware(const char *name)
  * below the PCI function, 6.1 below /devices/platform. */
 static bool fb_path_parse(char *target, struct pvb_addr *addr, bool *firmware)
 {
-	struct pvb_err ignored;
 	char *save = NULL;
 	bool found = false;
 
 	*firmware = false;
 	for (char *part = strtok_r(target, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
-		if (strchr(part, '.') && pvb_addr_parse(part, addr, &ignored) == 0)
+		if (strchr(part, '.') && pvb_addr_parse(part, addr, NULL) == 0)
 			found = true;
 		*firmware = *firmware || name_is_firmware(part);
 	}

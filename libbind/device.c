@@ -14,7 +14,8 @@ struct look {
 	struct pvb_function *fn;
 	int dir;
 	const struct pvb_among *among;
-	bool no_bridge, single; /* as its header says: false where that was not read */
+	char target[PVB_PATH_MAX]; /* of its link in PVB_DEVICES_DIR */
+	bool no_bridge, single;    /* as its header says: false where that was not read */
 };
 
 /* "pci:v00001234d00001111sv00001AF4sd00001100bc03sc80i00" has every id in one read. Not the
@@ -125,33 +126,25 @@ static int group_read(const struct look *l)
 /* sriov_numvfs takes the device lock even to be read; the virtfnN links tell the same. */
 static void sriov_read(const struct look *l)
 {
-	char attr[32], name[PVB_ADDR_MAX + 8];
+	char attr[32] = "virtfn0", name[PVB_ADDR_MAX + 8];
 	struct pvb_function *fn = l->fn;
-	struct pvb_err ignored;
 
 	if (pvb_sysfs_link_at(l->dir, "physfn", name, sizeof(name)) == 0 && *name)
-		fn->is_vf = pvb_addr_parse(name, &fn->physfn, &ignored) == 0;
-	for (;;) {
-		snprintf(attr, sizeof(attr), "virtfn%u", fn->num_vfs);
-		if (!pvb_sysfs_exists_at(l->dir, attr))
-			return;
-		fn->num_vfs++;
-	}
+		fn->is_vf = pvb_addr_parse(name, &fn->physfn, NULL) == 0;
+	while (pvb_sysfs_exists_at(l->dir, attr))
+		snprintf(attr, sizeof(attr), "virtfn%u", ++fn->num_vfs);
 }
 
 /* "../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0": the addresses before the last are its bridges. */
-static void bridges_read(const struct look *l)
+static void bridges_read(struct look *l)
 {
-	char name[PVB_ADDR_MAX], target[PVB_PATH_MAX], *part, *save = NULL;
+	char *part, *save = NULL;
 	struct pvb_function *fn = l->fn;
 	struct pvb_addr chain[ARRAY_SIZE(fn->bridges) + 1];
-	struct pvb_err ignored;
 	size_t n = 0;
 
-	if (pvb_sysfs_link_target_at(l->among->devices, pvb_addr_format(&fn->addr, name), target, sizeof(target)) < 0)
-		return;
-	for (part = strtok_r(target, "/", &save); part && n < ARRAY_SIZE(chain); part = strtok_r(NULL, "/", &save))
-		if (strchr(part, '.') && pvb_addr_parse(part, &chain[n], &ignored) == 0)
+	for (part = strtok_r(l->target, "/", &save); part && n < ARRAY_SIZE(chain); part = strtok_r(NULL, "/", &save))
+		if (strchr(part, '.') && pvb_addr_parse(part, &chain[n], NULL) == 0)
 			n++;
 	while (n > 1)
 		fn->bridges[fn->num_bridges++] = chain[--n - 1];
@@ -222,15 +215,37 @@ static int function_look(struct look *l)
 	return 0;
 }
 
+/* Where the link leads is wanted for the bridges; to open it by that saves the kernel a link, and half of the folders. */
+static int directory_open(struct look *l)
+{
+	static const char up[] = "../../../"; /* from PVB_DEVICES_DIR to sys */
+	char name[PVB_ADDR_MAX], path[PVB_PATH_MAX];
+
+	if (l->among->devices < 0)
+		return l->among->devices;
+	if (pvb_sysfs_link_target_at(l->among->devices, pvb_addr_format(&l->fn->addr, name), l->target, sizeof(l->target)) == 0 &&
+	    !strncmp(l->target, up, sizeof(up) - 1))
+		stpcpy(stpcpy(path, "sys/"), l->target + sizeof(up) - 1); /* shorter than the target */
+	else
+		pvb_device_path(&l->fn->addr, "", path);
+	l->dir = pvb_open(l->ctx, path, O_PATH | O_DIRECTORY);
+	return l->dir < 0 ? l->dir : 0;
+}
+
 int pvb_function_read_among(struct pvb_ctx *ctx, const struct pvb_among *among, const struct pvb_addr *addr,
 			    struct pvb_function *fn)
 {
-	char path[PVB_PATH_MAX];
-	_cleanup_close_ int dir = pvb_open(ctx, pvb_device_path(addr, "", path), O_PATH | O_DIRECTORY);
+	struct look l = { .ctx = ctx, .fn = fn, .dir = -1, .among = among };
+	int r;
 
 	memset(fn, 0, sizeof(*fn));
 	fn->addr = *addr;
-	return dir < 0 ? dir : function_look(&(struct look){ .ctx = ctx, .fn = fn, .dir = dir, .among = among });
+	r = directory_open(&l);
+	if (r == 0)
+		r = function_look(&l);
+	if (l.dir >= 0)
+		close(l.dir);
+	return r;
 }
 
 int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct pvb_function *fn)
@@ -353,8 +368,7 @@ int pvb_overrides_read(struct pvb_ctx *ctx, struct pvb_function *fns, size_t n)
 
 bool pvb_name_is_apart(const struct pvb_function *fn, const char *name)
 {
-	struct pvb_err ignored;
 	struct pvb_addr addr;
 
-	return fn->bridge && pvb_addr_parse(name, &addr, &ignored) == 0;
+	return fn->bridge && pvb_addr_parse(name, &addr, NULL) == 0;
 }

@@ -233,9 +233,8 @@ static int params_judge(struct gating *g, const struct pvb_function *fn, const s
 static int other_holder(const struct gating *g, const char *other, const struct pvb_settings *settings, char *who, size_t size)
 {
 	struct pvb_addr at;
-	struct pvb_err ignored;
 
-	if (!*other || pvb_addr_parse(other, &at, &ignored) < 0)
+	if (!*other || pvb_addr_parse(other, &at, NULL) < 0)
 		return 0;
 	return pvb_gate_holder(g->b->ctx, &at, 1, settings, who, size);
 }

@@ -36,10 +36,9 @@ static int target_add(struct addrs *addrs, char *target)
 	int r = 0;
 
 	for (char *part = strtok_r(target, "/", &save); r == 0 && part; part = strtok_r(NULL, "/", &save)) {
-		struct pvb_err ignored;
 		struct pvb_addr addr;
 
-		if (strchr(part, '.') && pvb_addr_parse(part, &addr, &ignored) == 0)
+		if (strchr(part, '.') && pvb_addr_parse(part, &addr, NULL) == 0)
 			r = addrs_add(addrs, &addr);
 	}
 	return r;

@@ -115,7 +115,7 @@ int pvb_function_read(struct pvb_ctx *ctx, const struct pvb_addr *addr, struct p
 /* The same, for many. */
 struct pvb_records;
 struct pvb_among {
-	int devices;                     /* open PVB_DEVICES_DIR, or -1 */
+	int devices;                     /* open PVB_DEVICES_DIR, or -errno */
 	struct pvb_records *records;     /* NULL: for a few functions it pays to ask for the record of each */
 	const struct pvb_function *like; /* one that was just read, or NULL: saves reads where both have one driver */
 };

@@ -76,11 +76,10 @@ static bool op_began(const struct pvb_journal *j, size_t i)
 static bool op_is_ours(struct pvb_ctx *ctx, const struct pvb_journal *j, const struct pvb_op *op)
 {
 	struct pvb_addr slot;
-	struct pvb_err ignored;
 
 	if (op->device >= 0)
 		return pvb_lend_has(ctx, &j->lend, (size_t)op->device);
-	if (op->kind != PVB_OP_SLOT_RESET || pvb_addr_parse(op->arg, &slot, &ignored) < 0)
+	if (op->kind != PVB_OP_SLOT_RESET || pvb_addr_parse(op->arg, &slot, NULL) < 0)
 		return true;
 	for (size_t i = 0; i < j->lend.num_devices; i++)
 		if (pvb_addr_matches(&slot, &j->lend.devices[i].addr) && !pvb_lend_has(ctx, &j->lend, i))

@@ -61,7 +61,8 @@ struct pvb_addr {
 
 /* Parse "[domain:]bus:dev[.fn]", hex, domain of 4 to 8 digits and 0 when absent
  * (the grammar of Proxmox VE's hostpci, whose domain may exceed 4 digits: VMD,
- * Hyper-V). The whole string must match. -EINVAL otherwise. */
+ * Hyper-V). The whole string must match. -EINVAL otherwise. err NULL: who only asks
+ * whether it is one is made no sentence. */
 int pvb_addr_parse(const char *text, struct pvb_addr *addr, struct pvb_err *err) PVB_MUST_CHECK;
 
 /* Write "0000:01:00.0" (as sysfs names the function), or "0000:01:00" for a slot. Returns buf. */

@@ -56,14 +56,13 @@ static int device_parse(struct pvb_lend *lend, const char *body)
 {
 	struct pvb_home *more = realloc(lend->devices, (lend->num_devices + 1) * sizeof(*more)), *home;
 	char text[64];
-	struct pvb_err ignored;
 
 	if (!more)
 		return -ENOMEM;
 	lend->devices = more;
 	home = &more[lend->num_devices];
 	memset(home, 0, sizeof(*home));
-	if (pvb_line_get(body, "addr", text, sizeof(text)) < 0 || pvb_addr_parse(text, &home->addr, &ignored) < 0)
+	if (pvb_line_get(body, "addr", text, sizeof(text)) < 0 || pvb_addr_parse(text, &home->addr, NULL) < 0)
 		return -EBADMSG;
 	if (pvb_line_get(body, "id", text, sizeof(text)) < 0 ||
 	    sscanf(text, "%4" SCNx16 ":%4" SCNx16 ":%4" SCNx16 ":%4" SCNx16, &home->vendor, &home->device,

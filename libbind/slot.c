@@ -175,14 +175,13 @@ static int below_check(const struct slot *s, const struct pvb_addr *bridge, unsi
 {
 	_cleanup_strv_ char **names = NULL;
 	char path[PVB_PATH_MAX];
-	struct pvb_err ignored;
 	struct pvb_addr addr;
 	int r = pvb_sysfs_list(s->ctx, pvb_device_path(bridge, "", path), &names);
 
 	if (r < 0 || depth > 32)
 		return pvb_err_set(s->err, r < 0 ? r : -ELOOP, "cannot see what is below the bridge /%s", path);
 	for (char **name = names; r == 0 && *name; name++) {
-		if (!strchr(*name, '.') || pvb_addr_parse(*name, &addr, &ignored) < 0)
+		if (!strchr(*name, '.') || pvb_addr_parse(*name, &addr, NULL) < 0)
 			continue;
 		if (pvb_sysfs_exists(s->ctx, pvb_device_path(&addr, "pci_bus", path)))
 			r = below_check(s, &addr, depth + 1, found);

@@ -129,7 +129,11 @@ static int link_last(int r, const char *target, char *buf, size_t size)
 	if (r < 0)
 		return r;
 	base = strrchr(target, '/');
-	return pvb_format(buf, size, "%s", base ? base + 1 : target) < 0 ? -ENOBUFS : 0;
+	base = base ? base + 1 : target;
+	if (strlen(base) >= size)
+		return -ENOBUFS;
+	memcpy(buf, base, strlen(base) + 1);
+	return 0;
 }
 
 int pvb_sysfs_link(const struct pvb_ctx *ctx, const char *path, char *buf, size_t size)

@@ -38,12 +38,11 @@ static int number_read(struct pvb_ctx *ctx, const char *dir, const char *attr, i
 static void controller_find(struct pvb_ctx *ctx, const char *dir, struct pvb_usb *usb)
 {
 	char target[PVB_PATH_MAX], *save = NULL;
-	struct pvb_err ignored;
 
 	if (pvb_sysfs_link_target(ctx, dir, target, sizeof(target)) < 0)
 		return;
 	for (char *part = strtok_r(target, "/", &save); part; part = strtok_r(NULL, "/", &save))
-		if (strchr(part, '.') && pvb_addr_parse(part, &usb->controller, &ignored) == 0)
+		if (strchr(part, '.') && pvb_addr_parse(part, &usb->controller, NULL) == 0)
 			usb->has_controller = true;
 }
 

@@ -14,12 +14,11 @@
 bool pvb_op_touches(const struct pvb_lend *lend, const struct pvb_op *op, size_t i)
 {
 	struct pvb_addr slot;
-	struct pvb_err ignored;
 
 	if (op->kind == PVB_OP_UNLOAD && !op->undo)
 		return true; /* it takes the driver off all of its devices */
 	if (op->kind == PVB_OP_SLOT_RESET)
-		return pvb_addr_parse(op->arg, &slot, &ignored) == 0 &&
+		return pvb_addr_parse(op->arg, &slot, NULL) == 0 &&
 		       pvb_addr_matches(&slot, &lend->devices[i].addr);
 	return op->device == (int)i;
 }

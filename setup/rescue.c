@@ -26,7 +26,6 @@ static bool console_sits(struct hostplan *h, const struct pvb_function *fn)
 /* Those named; else those that VMs get. */
 static bool meant(const struct hostplan *h, const struct pvb_function *fn)
 {
-	struct pvb_err ignored;
 	struct pvb_addr addr;
 	struct conf_id id;
 
@@ -35,7 +34,7 @@ static bool meant(const struct hostplan *h, const struct pvb_function *fn)
 	if (!h->wish->num_devices)
 		return hostplan_wanted(h, fn);
 	for (size_t i = 0; i < h->wish->num_devices; i++) {
-		if (pvb_addr_parse(h->wish->devices[i], &addr, &ignored) == 0 ? pvb_addr_matches(&addr, &fn->addr) :
+		if (pvb_addr_parse(h->wish->devices[i], &addr, NULL) == 0 ? pvb_addr_matches(&addr, &fn->addr) :
 		    conf_id_parse(h->wish->devices[i], &id) && id.vendor == fn->vendor && id.device == fn->device)
 			return true;
 	}

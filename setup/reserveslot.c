@@ -53,9 +53,8 @@ static void slot_choose(const struct hostplan *h, size_t i, bool *chosen)
 static int device_choose(const struct hostplan *h, const char *text, bool all, bool *chosen)
 {
 	const struct pvb_function *first = NULL;
-	struct pvb_err ignored;
 	struct pvb_addr addr;
-	bool is_addr = pvb_addr_parse(text, &addr, &ignored) == 0;
+	bool is_addr = pvb_addr_parse(text, &addr, NULL) == 0;
 
 	for (size_t i = 0; i < pvb_snapshot_count(h->snapshot); i++) {
 		const struct pvb_function *fn = function(h, i);

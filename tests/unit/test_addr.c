@@ -25,6 +25,7 @@ static void address_good(void **state)
 
 		assert_int_equal(pvb_addr_parse(cases[i].text, &addr, &err), 0);
 		assert_string_equal(pvb_addr_format(&addr, buf), cases[i].normal);
+		assert_int_equal(pvb_addr_parse(cases[i].text, &addr, NULL), 0);
 	}
 }
 
@@ -40,6 +41,7 @@ static void address_bad(void **state)
 
 		assert_int_equal(pvb_addr_parse(cases[i], &addr, &err), -EINVAL);
 		assert_non_null(strstr(err.text, "is no PCI address: write it like"));
+		assert_int_equal(pvb_addr_parse(cases[i], &addr, NULL), -EINVAL);
 	}
 }
 

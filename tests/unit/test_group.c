@@ -158,6 +158,38 @@ static void uses_are_found_among_many(void **state)
 	pvb_snapshot_free(snapshot);
 }
 
+/* ---- where a function is ---------------------------------------------------------------------------- */
+
+/* It is opened by what its link says; by the link itself where that says something else than the kernel's do. */
+static void links_of_any_kind_lead_to_it(void **state)
+{
+	static const char path[] = "sys/bus/pci/devices/0000:01:00.0";
+	const struct pvb_addr addr = { 0, 1, 0, 0 };
+	struct pvb_function fn;
+	struct host *h = *state;
+	char target[PVB_PATH_MAX];
+
+	assert_int_equal(pvb_function_read(h->ctx, &addr, &fn), 0);
+	assert_string_equal(fn.driver, "bochs-drm");
+	assert_int_equal(fn.num_bridges, 1);
+	assert_int_equal(pvb_sysfs_link_target(h->ctx, path, target, sizeof(target)), 0);
+	assert_int_equal(strncmp(target, "../../../devices/", 17), 0);
+	ft_remove(h->t, path);
+	assert_int_equal(pvb_function_read(h->ctx, &addr, &fn), -ENOENT);
+	memcpy(target + 4, "/sys", 4);
+	ft_link(h->t, path, target + 4);
+	assert_int_equal(pvb_function_read(h->ctx, &addr, &fn), 0);
+	assert_string_equal(fn.driver, "bochs-drm");
+	assert_int_equal(fn.num_bridges, 1);
+	/* The folder itself: nothing tells what is above it. */
+	ft_remove(h->t, path);
+	ft_mkdir(h->t, path);
+	ft_write(h->t, "sys/bus/pci/devices/0000:01:00.0/modalias", "pci:v00001234d00001111sv00001AF4sd00001100bc03sc80i00\n");
+	assert_int_equal(pvb_function_read(h->ctx, &addr, &fn), 0);
+	assert_int_equal(fn.vendor, 0x1234);
+	assert_int_equal(fn.num_bridges, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +198,7 @@ int main(int argc, char **argv)
 		TEST(a_bridge_without_acs_is_named),
 		TEST(conventional_bridges_are_named),
 		TEST(uses_are_found_among_many),
+		TEST(links_of_any_kind_lead_to_it),
 	};
 
 	(void)argc;
