@@ -146,6 +146,7 @@ static void who_asks_about_the_console_is_none(void **state)
 	found = find(h, "/dev/fb0");
 	assert_int_equal(found.n, 0);
 	assert_false(found.incomplete);
+	pvb_holders_clear(&found);
 	ft_process(h->t, 814, "pvebind-ask", "pretends", NODE);
 	found = find(h, NODE);
 	assert_int_equal(found.n, 1); /* no frame buffer */
