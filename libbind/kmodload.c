@@ -6,12 +6,9 @@
  * (pvb_ctx_set_without_kmod()).
  */
 #include <dlfcn.h>
-/* Its names are ours alone: what we load finds its own. */
-#pragma GCC visibility push(hidden)
-#include <libkmod.h>
-#pragma GCC visibility pop
 
 #include "internal.h"
+#include "kmodload.h"
 
 /* What its symbols are called goes with the number: the same in Debian 12 and 13 (kmod 30 to 34). */
 #define LIBRARY "libkmod.so.2"

@@ -4,10 +4,10 @@
  * what counts, but not where it stands; so the files are read in libkmod's order (kmod, libkmod/libkmod-config.c), and
  * each line is looked for in what it made of them.
  */
-#include <libkmod.h>
 #include <string.h>
 
 #include "internal.h"
+#include "kmodload.h"
 
 #define CONF_MAX (1024 * 1024)
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Kernel modules. Beside modconf.c the only file that includes libkmod. */
-#include <libkmod.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <syslog.h>
 
 #include "internal.h"
+#include "kmodload.h"
 
 #define MODPROBE_MS 10000
 
