@@ -31,22 +31,25 @@ static void steps_text(const struct setup_steps *steps, unsigned *number)
 		step_text(&steps->list[i], ++*number);
 }
 
-static void steps_json_add(struct json_object *list, const struct setup_steps *steps)
+static void step_json_add(struct json_object *list, const struct setup_step *step, bool undo)
 {
+	struct json_object *value = json_object_new_object();
 	char buf[600];
 
-	for (size_t i = 0; i < steps->n; i++) {
-		const struct setup_step *step = &steps->list[i];
-		struct json_object *value = json_object_new_object();
-
-		json_object_object_add(value, "kind", cli_json_text(setup_kind_name(step->kind)));
-		json_object_object_add(value, "path", cli_json_text_or_null(step->path));
-		json_object_object_add(value, "before", cli_json_text_or_null(step->before));
-		json_object_object_add(value, "after", cli_json_text_or_null(step->after));
-		json_object_object_add(value, "text", cli_json_text(words(step, false, buf)));
+	json_object_object_add(value, "kind", cli_json_text(setup_kind_name(step->kind)));
+	json_object_object_add(value, "path", cli_json_text_or_null(step->path));
+	json_object_object_add(value, "before", cli_json_text_or_null(undo ? step->after : step->before));
+	json_object_object_add(value, "after", cli_json_text_or_null(undo ? step->before : step->after));
+	json_object_object_add(value, "text", cli_json_text(words(step, undo, buf)));
+	if (!undo)
 		json_object_object_add(value, "why", cli_json_text_or_null(step->why));
-		json_object_array_add(list, value);
-	}
+	json_object_array_add(list, value);
+}
+
+static void steps_json_add(struct json_object *list, const struct setup_steps *steps)
+{
+	for (size_t i = 0; i < steps->n; i++)
+		step_json_add(list, &steps->list[i], false);
 }
 
 /* {"vm", "volume", "steps": [{"kind", "path", "before", "after", "text", "why"}]} */
@@ -139,27 +142,56 @@ const struct cli_command cli_enable = {
 
 /* ---- disable ---- */
 
-static enum front_status disable_show(struct cli *cli)
+/* What of a change would be taken back, the last first. list: into it, else for people. */
+static int undo_show(const struct cli *cli, const char *change, struct json_object *list, unsigned *number, struct pvb_err *err)
 {
 	struct setup_record record;
+	char buf[600];
+	int r = setup_record_read(cli->front.ctx, change, &record, err);
+
+	for (size_t i = r == 0 ? record.steps.n : 0; i-- > 0;) {
+		const struct setup_step *step = &record.steps.list[i];
+
+		if (!step->done)
+			continue;
+		++*number;
+		if (list)
+			step_json_add(list, step, true);
+		else
+			printf("  %u. %s\n", *number, words(step, true, buf));
+	}
+	setup_record_clear(&record);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* {"vm", "steps": [{"kind", "path", "before", "after", "text"}]} */
+static enum front_status disable_show(struct cli *cli)
+{
+	struct json_object *list = cli->json ? json_object_new_array() : NULL, *value;
+	char name[PVB_NAME_MAX];
 	struct pvb_err err;
 	unsigned number = 0;
-	char name[PVB_NAME_MAX], buf[600];
 	int r;
 
 	snprintf(name, sizeof(name), "enable-%u", cli->vmid);
-	r = setup_record_read(cli->front.ctx, name, &record, &err);
-	if (r < 0 && r != -ENOENT) {
-		setup_record_clear(&record);
+	if (!list)
+		printf("VM %u:\n", cli->vmid);
+	r = undo_show(cli, name, list, &number, &err);
+	if (r == 0 && number && setup_snippet_goes(&cli->front, cli->vmid))
+		r = undo_show(cli, SETUP_SNIPPET_CHANGE, list, &number, &err);
+	if (r < 0) {
+		json_object_put(list);
 		return front_fail(&cli->front, &err, FRONT_REFUSED);
 	}
-	printf("VM %u:\n", cli->vmid);
-	for (size_t i = record.steps.n; i-- > 0;)
-		if (record.steps.list[i].done)
-			printf("  %u. %s\n", ++number, words(&record.steps.list[i], true, buf));
-	if (!number)
-		puts("  nothing: it was not enabled by pvebind enable");
-	setup_record_clear(&record);
+	if (!list) {
+		if (!number)
+			puts("  nothing: it was not enabled by pvebind enable");
+		return FRONT_DONE;
+	}
+	value = json_object_new_object();
+	json_object_object_add(value, "vm", json_object_new_int64(cli->vmid));
+	json_object_object_add(value, "steps", list);
+	cli_json_print(value);
 	return FRONT_DONE;
 }
 
@@ -176,7 +208,7 @@ static enum front_status disable_run(struct cli *cli)
 	return FRONT_DONE;
 }
 
-static const struct argp_option disable_options[] = { CLI_OPTION_DRY_RUN, CLI_OPTIONS_END };
+static const struct argp_option disable_options[] = { CLI_OPTION_DRY_RUN, CLI_OPTION_DRY_JSON, CLI_OPTIONS_END };
 
 const struct cli_command cli_disable = {
 	.name = "disable",

@@ -356,6 +356,7 @@ struct conf_node {
 struct conf_container {
 	unsigned id;
 	char file[64];           /* "/etc/pve/lxc/105.conf" */
+	char hookscript[256];    /* a volume; "": none */
 	struct conf_node *nodes; /* without which it does not start (devN, lxc.mount.entry); malloced */
 	size_t num_nodes;
 };

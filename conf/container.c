@@ -61,6 +61,8 @@ static int line_take(struct conf_container *ct, const struct conf_lines *lines)
 		return 0;
 	*colon = '\0';
 	value = conf_trim(colon + 1);
+	if (!strcmp(lines->line, "hookscript"))
+		conf_copy(ct->hookscript, sizeof(ct->hookscript), value);
 	if (!strcmp(lines->line, "lxc.mount.entry"))
 		return mount_take(ct, value, lines->number);
 	if (!strncmp(lines->line, "dev", 3) && conf_number_parse(lines->line + 3, 255, &number))

@@ -129,14 +129,18 @@ static int ini_plan(const struct build *b, const char *const *keys, size_t n)
 
 /* ---- the VM's key ---- */
 
-/* Whether a volume is a link to us, under whatever name. */
+/* Whether a volume is a link to us, under whatever name; or would be one, by our own name: a VM that came from another node
+ * has our hookscript before this node has the link. */
 static bool volume_is_ours(const struct build *b, const char *volume)
 {
 	char path[PATH_MAX], target[PATH_MAX];
+	const char *name = strrchr(volume, '/');
 	struct pvb_err ignored;
+	int r = conf_storage_snippet(b->ctx, volume, path, sizeof(path), &ignored);
 
-	return conf_storage_snippet(b->ctx, volume, path, sizeof(path), &ignored) == 0 &&
-	       setup_link_read(b->ctx, path, target, sizeof(target)) == 0 && !strcmp(target, SETUP_HOOK);
+	if (r == 0)
+		r = setup_link_read(b->ctx, path, target, sizeof(target));
+	return r == 0 ? !strcmp(target, SETUP_HOOK) : r == -ENOENT && name && !strcmp(name + 1, SETUP_SNIPPET);
 }
 
 static int key_plan(const struct build *b, const char *now)
@@ -283,31 +287,38 @@ static int lent_refuse(struct front *front, unsigned vmid, struct pvb_err *err)
 			   "VM %u has devices of this host now, and its hookscript is how they come home: stop it first (pvebind status)", vmid);
 }
 
-static bool others_enabled(struct pvb_ctx *ctx)
+static bool others_enabled(struct pvb_ctx *ctx, unsigned vmid)
 {
 	_conf_strv_ char **names = NULL;
 	struct pvb_err ignored;
+	char own[PVB_NAME_MAX];
+	bool any = setup_record_names(ctx, ENABLE_CHANGE, &names, &ignored) < 0;
 
-	return setup_record_names(ctx, ENABLE_CHANGE, &names, &ignored) < 0 || *names;
+	change_name(vmid, own);
+	for (char **name = names; name && *name; name++)
+		any = any || strcmp(*name, own) != 0;
+	return any;
 }
 
-static int snippet_take_back(struct front *front, unsigned vmid, struct pvb_err *err)
+bool setup_snippet_goes(struct front *front, unsigned vmid)
 {
 	char volume[256], node[PVB_NAME_MAX];
 	struct setup_steps missing = { .n = 0 };
 	struct pvb_err ignored;
-	int r;
+	bool there;
 
-	if (others_enabled(front->ctx))
-		return 0;
+	if (others_enabled(front->ctx, vmid))
+		return false;
 	conf_node_name(front->ctx, node, sizeof(node));
-	if (setup_snippet_plan(front->ctx, node, volume, sizeof(volume), &missing, &ignored) == 0 && missing.n == 0 &&
-	    setup_snippet_used(front->ctx, volume, vmid)) {
-		setup_steps_clear(&missing);
-		return 0;
-	}
+	there = setup_snippet_plan(front->ctx, node, volume, sizeof(volume), &missing, &ignored) == 0 && missing.n == 0;
 	setup_steps_clear(&missing);
-	r = setup_change_undo(front->ctx, SETUP_SNIPPET_CHANGE, err);
+	return !there || !setup_snippet_used(front->ctx, volume, vmid);
+}
+
+static int snippet_take_back(struct front *front, unsigned vmid, struct pvb_err *err)
+{
+	int r = setup_snippet_goes(front, vmid) ? setup_change_undo(front->ctx, SETUP_SNIPPET_CHANGE, err) : 0;
+
 	return r == -ENOENT ? 0 : r;
 }
 

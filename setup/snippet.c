@@ -105,13 +105,37 @@ int setup_snippet_plan(struct pvb_ctx *ctx, const char *node, char *volume, size
 	return storage_plan(ctx, storage, steps, err);
 }
 
+/* Containers may have it as their hookscript, too (hook/container.c), and do not start without it either. */
+static bool container_uses(struct pvb_ctx *ctx, const char *volume)
+{
+	_conf_strv_ char **names = NULL;
+	bool used = false;
+
+	if (!pvb_sysfs_exists(ctx, "etc/pve/lxc"))
+		return false;
+	if (pvb_sysfs_list(ctx, "etc/pve/lxc", &names) < 0)
+		return true;
+	for (char **name = names; *name && !used; name++) {
+		struct conf_container ct;
+		struct pvb_err ignored;
+		unsigned id;
+
+		*strchrnul(*name, '.') = '\0';
+		if (conf_vmid_parse(*name, &id, &ignored) < 0)
+			continue;
+		used = conf_container_load(ctx, id, &ct, &ignored) < 0 || !strcmp(ct.hookscript, volume);
+		conf_container_clear(&ct);
+	}
+	return used;
+}
+
 bool setup_snippet_used(struct pvb_ctx *ctx, const char *volume, unsigned but)
 {
 	_conf_free_ unsigned *vmids = NULL;
 	bool used = false;
 	size_t n = 0;
 
-	if (conf_vm_list(ctx, &vmids, &n) < 0)
+	if (conf_vm_list(ctx, &vmids, &n) < 0 || container_uses(ctx, volume))
 		return true; /* cannot look: leave it */
 	for (size_t i = 0; i < n && !used; i++) {
 		struct pvb_err ignored;

@@ -161,8 +161,21 @@ static void twice_is_once(void **state)
 	runs(h, "enable 100 --set busy=stop", 1);
 	has("VM 100 was enabled before: 'pvebind disable 100' first");
 	same(h, enabled);
+	/* The link goes with the last VM, also in what is only shown. */
 	runs(h, "disable 100 --dry-run", 0);
 	has("1. delete hookscript of VM 100");
+	has("2. remove the link /var/lib/vz/snippets/pvebind");
+	has("4. remove the folder /var/lib/vz/snippets");
+	runs(h, "disable 100 --dry-run --json", 0);
+	has("\"text\": \"delete hookscript of VM 100\"");
+	has("\"text\": \"remove the link /var/lib/vz/snippets/pvebind\"");
+	runs(h, "disable 101 --dry-run --json", 0);
+	has("\"vm\": 101");
+	hasnt("\"text\"");
+	ft_vm(h->t, 101, OURS "\n");
+	runs(h, "disable 100 --dry-run", 0);
+	has("1. delete hookscript of VM 100");
+	hasnt("remove the link");
 }
 
 /* The link goes with the last VM. */
@@ -190,6 +203,48 @@ static void a_vm_set_by_hand_keeps_the_link(void **state)
 	ft_vm(h->t, 101, OURS "\n");
 	runs(h, "disable 100", 0);
 	assert_true(ft_exists(h->t, LINK));
+}
+
+/* A container has it for its own hookscript (README), and does not start without it either. */
+static void a_container_keeps_the_link(void **state)
+{
+	struct host *h = *state;
+
+	ft_write(h->t, "etc/pve/lxc/105.conf", "hostname: media\nhookscript: local:snippets/mine\n\n[old]\n" OURS "\n");
+	runs(h, "enable 100", 0);
+	runs(h, "disable 100", 0);
+	assert_false(ft_exists(h->t, LINK));
+	ft_write(h->t, "etc/pve/lxc/105.conf", "hostname: media\n" OURS "\n");
+	runs(h, "enable 100", 0);
+	runs(h, "disable 100", 0);
+	assert_true(ft_exists(h->t, LINK));
+	ft_remove(h->t, "etc/pve/lxc/105.conf");
+	runs(h, "enable 100", 0);
+	runs(h, "disable 100", 0);
+	assert_false(ft_exists(h->t, LINK));
+}
+
+/* Enabled on another node, it has our hookscript before this node has the link. */
+static void a_vm_from_another_node_gets_the_link(void **state)
+{
+	struct host *h = *state;
+	char *enabled;
+
+	ft_vm(h->t, 100, OURS "\nname: games\n");
+	runs(h, "enable 100", 0);
+	has("make the link /var/lib/vz/snippets/pvebind to /usr/libexec/pvebind/pvebind-hook");
+	hasnt("hookscript of VM 100");
+	assert_true(ft_exists(h->t, LINK));
+	assert_false(ft_exists(h->t, INI));
+	file_has(VM, OURS);
+	enabled = world(h);
+	runs(h, "enable 100", 0);
+	has("VM 100 is enabled already: nothing to do");
+	same(h, enabled);
+	/* By another name, which leads nowhere here, it is somebody's. */
+	ft_vm(h->t, 101, "hookscript: local:snippets/theirs\n");
+	runs(h, "enable 101", 0);
+	file_has(INI, "[vm 101]\nnext-hookscript = local:snippets/theirs");
 }
 
 /* ---- another hookscript, and keys -------------------------------------------------- */
@@ -501,7 +556,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(there_and_back), TEST(a_look_changes_nothing), TEST(twice_is_once), TEST(two_vms),
-		TEST(a_vm_set_by_hand_keeps_the_link), TEST(another_hookscript_is_kept), TEST(itself_is_never_next),
+		TEST(a_vm_set_by_hand_keeps_the_link), TEST(a_container_keeps_the_link),
+		TEST(a_vm_from_another_node_gets_the_link), TEST(another_hookscript_is_kept), TEST(itself_is_never_next),
 		TEST(the_ini_is_put_back), TEST(bad_keys_change_nothing), TEST(the_storage_is_chosen),
 		TEST(what_is_in_the_way_is_named), TEST(a_failure_takes_all_back), TEST(what_had_no_effect_has_failed),
 		TEST(what_was_changed_since_stays), TEST(a_link_that_went_is_made_anew), TEST(a_vm_that_is_gone_is_no_matter),
