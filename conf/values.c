@@ -293,6 +293,8 @@ static int allow_add(const struct conf_spot *spot, void *field, char *word)
 	*colon = '\0';
 	if (!pvb_refusal_known(word) || !conf_copy(allow->name, sizeof(allow->name), word))
 		return spot_error(spot, "'%s' is the name of no refusal: take it from the line that refused", word);
+	if (!pvb_refusal_liftable(word))
+		return spot_error(spot, "'%s' cannot be lifted: do what the line that refused says instead", word);
 	if (pvb_addr_parse(colon + 1, &allow->addr, &why) < 0)
 		return spot_error(spot, "%s", why.text);
 	allows->n++;

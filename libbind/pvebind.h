@@ -500,6 +500,8 @@ int pvb_refuse(struct pvb_refusals *refusals, const char *name, const struct pvb
 void pvb_refusals_clear(struct pvb_refusals *refusals);
 /* Whether name is a refusal of the contract. */
 bool pvb_refusal_known(const char *name);
+/* Whether a request's allow counts for it; false also for what is no refusal. */
+bool pvb_refusal_liftable(const char *name);
 /* The i-th of them, from 0; NULL behind the last. */
 const char *pvb_refusal_name(size_t i);
 

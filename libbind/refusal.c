@@ -28,7 +28,7 @@ const char *pvb_refusal_name(size_t i)
 	return i < ARRAY_SIZE(known) ? known[i].name : NULL;
 }
 
-static bool refusal_liftable(const char *name)
+bool pvb_refusal_liftable(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (!strcmp(known[i].name, name))
@@ -84,7 +84,7 @@ void pvb_refusals_allow(struct pvb_refusals *refusals, const struct pvb_request 
 		struct pvb_refusal *refusal = &refusals->list[i];
 
 		for (size_t k = 0; k < request->num_allow; k++)
-			if (refusal_liftable(refusal->name) && !strcmp(request->allow[k].name, refusal->name) &&
+			if (pvb_refusal_liftable(refusal->name) && !strcmp(request->allow[k].name, refusal->name) &&
 			    refusal->has_addr && pvb_addr_matches(&request->allow[k].addr, &refusal->addr))
 				refusal->allowed = true;
 	}

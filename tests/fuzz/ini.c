@@ -22,7 +22,7 @@ static void options_check(const struct conf_settings *settings)
 			"each device is hostpci, a section or an address");
 	promise(o->allow.n <= CONF_LIST_MAX, "allow is bounded");
 	for (unsigned i = 0; i < o->allow.n; i++)
-		promise(pvb_refusal_known(o->allow.list[i].name), "allow names refusals that there are");
+		promise(pvb_refusal_liftable(o->allow.list[i].name), "allow names refusals that can be lifted");
 }
 
 static void devices_check(const struct conf_settings *settings)

@@ -137,6 +137,9 @@ static void refusal_names(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		assert_true(pvb_refusal_known(names[i]));
 	assert_false(pvb_refusal_known("host"));
+	assert_true(pvb_refusal_liftable("host-disk"));
+	assert_false(pvb_refusal_liftable("stuck"));
+	assert_false(pvb_refusal_liftable("host"));
 }
 
 /* What would harm somebody else cannot be lifted; what is lifted is so for that device only. */

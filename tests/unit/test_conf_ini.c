@@ -466,6 +466,7 @@ static void allow_is_checked(void **state)
 	(void)state;
 	bad("[vm 100]\nallow = host-disk\n", INI ":2: allow: 'host-disk' names no device");
 	bad("[vm 100]\nallow = everything:01:00\n", INI ":2: allow: 'everything' is the name of no refusal");
+	bad("[vm 100]\nallow = held:01:00\n", INI ":2: allow: 'held' cannot be lifted: do what the line that refused says instead");
 	bad("[vm 100]\nallow = host-disk:gpu\n", INI ":2: allow: 'gpu' is no PCI address");
 }
 
@@ -479,7 +480,7 @@ static void lists_are_bounded(void **state)
 	bad(text, INI ":34: devices: more than 32 entries: shorten the list");
 	strcpy(text, "[vm 100]\n");
 	for (int i = 0; i < 33; i++)
-		sprintf(strchr(text, '\0'), "allow = held:%02x:00\n", i);
+		sprintf(strchr(text, '\0'), "allow = host-disk:%02x:00\n", i);
 	bad(text, INI ":34: allow: more than 32 entries");
 	strcpy(text, "[vm 100]\n");
 	for (int i = 0; i < 6; i++)
