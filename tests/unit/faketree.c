@@ -6,6 +6,9 @@
 #include <ftw.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
+
+#define SHM_MIN (1u << 30) /* bytes: for the largest host, in several tests at once */
 
 void ft_fail(const char *what)
 {
@@ -200,8 +203,10 @@ struct ft_tree *ft_new(void)
 {
 	struct ft_tree *t = calloc(1, sizeof(*t));
 	const char *tmp = getenv("TMPDIR");
-	/* memory first: a host of 1024 functions is 26,000 files, 0.3 s there and 8 s on a disk */
-	bool shm = access("/dev/shm", W_OK) == 0;
+	/* Memory first: a host of 1024 functions is 26,000 files, 0.3 s there and 8 s on a disk. A container has often no more
+	 * than 64 MiB of it, which is too little. */
+	struct statvfs fs;
+	bool shm = access("/dev/shm", W_OK) == 0 && statvfs("/dev/shm", &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize >= SHM_MIN;
 	struct fk_path at = fk_path("%s/pvebind-tree.XXXXXX", shm ? "/dev/shm" : tmp ? tmp : "/tmp");
 
 	if (!t || !mkdtemp(at.s) || !realpath(at.s, t->path))
