@@ -122,12 +122,12 @@ static void settings_reach_the_request(void **state)
 
 	root_vm(root, 100, "hostpci0: 01:00\n");
 	root_put(root, INI,
-		 "[vm 101]\nfoo = 1\n[defaults]\nreset = none\n[vm 100]\non-stop = keep\nallow = host-disk:01:00 held:02:00.0\n");
+		 "[vm 101]\nfoo = 1\n[defaults]\nreset = none\n[vm 100]\non-stop = keep\nallow = host-disk:01:00 driver-gate:02:00.0\n");
 	made = good(root);
 	assert_string_equal(made.request.settings.reset, "none");
 	assert_true(made.request.settings.keep_on_stop);
 	assert_int_equal(made.request.num_allow, 2);
-	assert_string_equal(made.request.allow[1].name, "held");
+	assert_string_equal(made.request.allow[1].name, "driver-gate");
 	assert_string_equal(made.extra.config, CONF_INI_CLUSTER);
 	assert_int_equal(made.extra.notes.n, 1);
 	assert_has(made.extra.notes.list[0].text, "unknown key 'foo' in [vm 101]");

@@ -108,6 +108,7 @@ echo '[vm 100' >$ini
 modprobe fuse 2>/dev/null
 exec 7<>/dev/fuse
 # By the system call: mount(8) since 2.39 asks the new mount for what it is, and waits for that answer, too.
+# shellcheck disable=SC2016 # for perl
 ok "which is mounted" perl -e 'exit(syscall(165, @ARGV[0..2], 0, $ARGV[3]) != 0)' pmxcfs /etc/pve fuse \
 	fd=7,rootmode=40000,user_id=0,group_id=0
 fails_with 124 "/etc/pve hangs" timeout 2 ls /etc/pve/storage.cfg
