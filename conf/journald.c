@@ -62,7 +62,7 @@ static int socket_open(const struct pvb_ctx *ctx)
 
 static bool entry_send(int fd, const struct journald_entry *entry)
 {
-	return send(fd, entry->text, entry->size, MSG_NOSIGNAL) == (ssize_t)entry->size;
+	return send(fd, entry->text, entry->size, MSG_NOSIGNAL) >= 0; /* a datagram goes whole, or not at all */
 }
 
 /* Whether to try once more what could not be sent. */

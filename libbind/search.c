@@ -92,6 +92,7 @@ static int fd_look(struct pvb_search *s, int pid, int dir_fd, const char *name)
 {
 	struct pvb_target *target;
 	char link[PVB_PATH_MAX];
+	/* NOLINTNEXTLINE(clang-analyzer-unix.StdCLibraryFunctions): it takes dirfd() of an open directory for what may fail */
 	ssize_t n = readlinkat(dir_fd, name, link, sizeof(link) - 1);
 
 	if (n < 0)
