@@ -12,7 +12,8 @@
 
 #define ANSWER_MAX (1 << 20)
 #define SILENCES_MAX 5         /* who goes on and on gets no answer either */
-#define END_WAIT_NS 5000000000
+#define END_LOOK_NS 2500000000 /* who has said all ends; twice that it may sleep over it, */
+#define END_LOOKS_MAX 10       /* and so often be found running: only that it is not hung is known of it */
 #define KILL_WAIT_NS 100000000 /* a killed process that is not gone by then sleeps uninterruptibly */
 
 /* Locks and Proxmox VE's pipes must go with the caller, also when the child outlives it. */
@@ -139,6 +140,25 @@ static int answer_wait(const struct pvb_ctx *ctx, struct pvb_ask *ask, int64_t s
 	return r;
 }
 
+/* One that has said all only has to end. That takes what is short of a processor its time, too. */
+static bool end_await(const struct pvb_ctx *ctx, const struct pvb_ask *ask)
+{
+	struct pollfd gone = { .fd = ask->pidfd, .events = POLLIN };
+	struct pace before = { .state = 0 };
+
+	for (unsigned i = 0; i < END_LOOKS_MAX; i++) {
+		struct pace now;
+
+		if (pvb_poll(&gone, 1, pvb_now_ns() + END_LOOK_NS) > 0)
+			return true;
+		now = pace_read(ask->pid);
+		if (pvb_ctx_late(ctx) || (i > 0 && now.state != 'R' && now.switches == before.switches))
+			return false;
+		before = now;
+	}
+	return false;
+}
+
 /* Whether it ended well. One that does not end becomes init's child when we are gone. */
 static bool child_end(struct pvb_ctx *ctx, struct pvb_ask *ask, bool ended)
 {
@@ -152,8 +172,7 @@ static bool child_end(struct pvb_ctx *ctx, struct pvb_ask *ask, bool ended)
 	}
 	if (!ended)
 		kill(ask->pid, SIGKILL);
-	/* One that has said all is about to end; on a busy host that may take its time. */
-	if (pvb_poll(&gone, 1, pvb_now_ns() + (ended ? END_WAIT_NS : KILL_WAIT_NS)) <= 0)
+	if (ended ? !end_await(ctx, ask) : pvb_poll(&gone, 1, pvb_now_ns() + KILL_WAIT_NS) <= 0)
 		kill(ask->pid, SIGKILL);
 	return waitpid(ask->pid, &status, WNOHANG) == ask->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

@@ -65,6 +65,37 @@ static void answer_for_ever(struct pvb_ctx *ctx, void *data, int fd)
 	spin(100 * (int64_t)SILENCE_NS);
 }
 
+/* Its end takes as long as all else. */
+static void answer_ends_late(struct pvb_ctx *ctx, void *data, int fd)
+{
+	(void)ctx;
+	(void)data;
+	word_write(fd, "all");
+	close(fd);
+	spin(7 * (int64_t)1000000000);
+}
+
+static void answer_never_ends(struct pvb_ctx *ctx, void *data, int fd)
+{
+	(void)ctx;
+	(void)data;
+	word_write(fd, "all");
+	close(fd);
+	pause();
+}
+
+static void who_has_said_all_may_end_late(void **state)
+{
+	char *text;
+
+	assert_int_equal(ask(*state, answer_ends_late, &text), 0);
+	assert_string_equal(text, "all");
+	free(text);
+	assert_true(asked_ns >= 7 * (int64_t)1000000000);
+	assert_int_equal(ask(*state, answer_never_ends, &text), -EIO);
+	assert_true(asked_ns < 20 * (int64_t)1000000000);
+}
+
 static void who_runs_is_waited_for(void **state)
 {
 	char *text;
@@ -102,6 +133,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(who_runs_is_waited_for), TEST(who_sleeps_on_is_given_up), TEST(nobody_is_waited_for_for_ever),
+		TEST(who_has_said_all_may_end_late),
 	};
 
 	(void)argc;
