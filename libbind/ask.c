@@ -164,6 +164,7 @@ static bool child_end(struct pvb_ctx *ctx, struct pvb_ask *ask, bool ended)
 {
 	struct pollfd gone = { .fd = ask->pidfd, .events = POLLIN };
 	int status = -1;
+	bool is_gone;
 
 	if (ended && ask->enough && ask->size >= ask->enough && ask->pidfd >= 0) {
 		pvb_child_later(ctx, ask->pid, ask->pidfd);
@@ -172,9 +173,11 @@ static bool child_end(struct pvb_ctx *ctx, struct pvb_ask *ask, bool ended)
 	}
 	if (!ended)
 		kill(ask->pid, SIGKILL);
-	if (ended ? !end_await(ctx, ask) : pvb_poll(&gone, 1, pvb_now_ns() + KILL_WAIT_NS) <= 0)
+	is_gone = ended ? end_await(ctx, ask) : pvb_poll(&gone, 1, pvb_now_ns() + KILL_WAIT_NS) > 0;
+	if (!is_gone)
 		kill(ask->pid, SIGKILL);
-	return waitpid(ask->pid, &status, WNOHANG) == ask->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	/* Of one that somebody traces its status is to be had only when the tracer has seen its end. */
+	return waitpid(ask->pid, &status, is_gone ? 0 : WNOHANG) == ask->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 int pvb_ask_end(struct pvb_ctx *ctx, struct pvb_ask *ask, int64_t silence_ns, char **text, size_t *size)
