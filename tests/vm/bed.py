@@ -294,12 +294,14 @@ class Guest:
         try:
             self.prepare()
             while self.initrd:
+                initrd = self.initrd
                 self.start()
                 why = self.serve()
                 if why and self.stillborn():
                     self.note("the emulator ran code that was being patched: the boot is tried once more")
                     self.stop()
                     self.boot -= 1
+                    self.initrd = initrd
                     self.start()
                     why = self.serve()
                 if why:
