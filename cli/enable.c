@@ -142,8 +142,9 @@ const struct cli_command cli_enable = {
 
 /* ---- disable ---- */
 
-/* What of a change would be taken back, the last first. list: into it, else for people. */
-static int undo_show(const struct cli *cli, const char *change, struct json_object *list, unsigned *number, struct pvb_err *err)
+/* What of a change would be taken back, the last first. list: into it, else for people. *key: the VM's hookscript is of it. */
+static int undo_show(const struct cli *cli, const char *change, struct json_object *list, unsigned *number, bool *key,
+		     struct pvb_err *err)
 {
 	struct setup_record record;
 	char buf[600];
@@ -155,6 +156,7 @@ static int undo_show(const struct cli *cli, const char *change, struct json_obje
 		if (!step->done)
 			continue;
 		++*number;
+		*key = *key || step->kind == SETUP_VM_KEY;
 		if (list)
 			step_json_add(list, step, true);
 		else
@@ -171,14 +173,15 @@ static enum front_status disable_show(struct cli *cli)
 	char name[PVB_NAME_MAX];
 	struct pvb_err err;
 	unsigned number = 0;
+	bool key = false;
 	int r;
 
 	snprintf(name, sizeof(name), "enable-%u", cli->vmid);
 	if (!list)
 		printf("VM %u:\n", cli->vmid);
-	r = undo_show(cli, name, list, &number, &err);
-	if (r == 0 && number && setup_snippet_goes(&cli->front, cli->vmid))
-		r = undo_show(cli, SETUP_SNIPPET_CHANGE, list, &number, &err);
+	r = undo_show(cli, name, list, &number, &key, &err);
+	if (r == 0 && number && setup_snippet_goes(&cli->front, cli->vmid, key))
+		r = undo_show(cli, SETUP_SNIPPET_CHANGE, list, &number, &key, &err);
 	if (r < 0) {
 		json_object_put(list);
 		return front_fail(&cli->front, &err, FRONT_REFUSED);

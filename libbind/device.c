@@ -223,8 +223,9 @@ static int directory_open(struct look *l)
 
 	if (l->among->devices < 0)
 		return l->among->devices;
-	if (pvb_sysfs_link_target_at(l->among->devices, pvb_addr_format(&l->fn->addr, name), l->target, sizeof(l->target)) == 0 &&
-	    !strncmp(l->target, up, sizeof(up) - 1))
+	if (pvb_sysfs_link_target_at(l->among->devices, pvb_addr_format(&l->fn->addr, name), l->target, sizeof(l->target)) < 0)
+		*l->target = '\0'; /* not even ended where it did not fit */
+	if (!strncmp(l->target, up, sizeof(up) - 1))
 		stpcpy(stpcpy(path, "sys/"), l->target + sizeof(up) - 1); /* shorter than the target */
 	else
 		pvb_device_path(&l->fn->addr, "", path);

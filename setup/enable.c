@@ -300,7 +300,7 @@ static bool others_enabled(struct pvb_ctx *ctx, unsigned vmid)
 	return any;
 }
 
-bool setup_snippet_goes(struct front *front, unsigned vmid)
+bool setup_snippet_goes(struct front *front, unsigned vmid, bool with_key)
 {
 	char volume[256], node[PVB_NAME_MAX];
 	struct setup_steps missing = { .n = 0 };
@@ -312,12 +312,13 @@ bool setup_snippet_goes(struct front *front, unsigned vmid)
 	conf_node_name(front->ctx, node, sizeof(node));
 	there = setup_snippet_plan(front->ctx, node, volume, sizeof(volume), &missing, &ignored) == 0 && missing.n == 0;
 	setup_steps_clear(&missing);
-	return !there || !setup_snippet_used(front->ctx, volume, vmid);
+	return !there || !setup_snippet_used(front->ctx, volume, with_key ? vmid : 0);
 }
 
 static int snippet_take_back(struct front *front, unsigned vmid, struct pvb_err *err)
 {
-	int r = setup_snippet_goes(front, vmid) ? setup_change_undo(front->ctx, SETUP_SNIPPET_CHANGE, err) : 0;
+	/* What of its key was ours has gone by now: where the VM still has it, it needs the link. */
+	int r = setup_snippet_goes(front, vmid, false) ? setup_change_undo(front->ctx, SETUP_SNIPPET_CHANGE, err) : 0;
 
 	return r == -ENOENT ? 0 : r;
 }

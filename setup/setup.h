@@ -179,8 +179,9 @@ int setup_enable_recover(struct front *front, struct pvb_err *err) PVB_MUST_CHEC
 int setup_enable_apply(struct front *front, struct setup_enable *plan, struct pvb_err *err) PVB_MUST_CHECK;
 /* Take it back, and the snippet with the last VM. -ENOENT: it is not enabled. */
 int setup_disable(struct front *front, unsigned vmid, struct pvb_err *err) PVB_MUST_CHECK;
-/* Whether the snippet would go with this VM: no other VM of the node was enabled, nor has it, nor a container. */
-bool setup_snippet_goes(struct front *front, unsigned vmid);
+/* Whether the snippet would go with this VM: no other VM of the node was enabled, nor has it, nor a container. with_key: the
+ * VM's own hookscript is to go, too. */
+bool setup_snippet_goes(struct front *front, unsigned vmid, bool with_key);
 
 /* ---- diff.c ----------------------------------------------------------------------------------- */
 

@@ -241,6 +241,13 @@ static void a_vm_from_another_node_gets_the_link(void **state)
 	runs(h, "enable 100", 0);
 	has("VM 100 is enabled already: nothing to do");
 	same(h, enabled);
+	/* Its hookscript was not ours to set, so that it stays, and needs the link. */
+	runs(h, "enable 100 --set busy=stop", 0);
+	runs(h, "disable 100 --dry-run", 0);
+	hasnt("link");
+	runs(h, "disable 100", 0);
+	assert_true(ft_exists(h->t, LINK));
+	file_has(VM, OURS);
 	/* By another name, which leads nowhere here, it is somebody's. */
 	ft_vm(h->t, 101, "hookscript: local:snippets/theirs\n");
 	runs(h, "enable 101", 0);
