@@ -135,8 +135,9 @@ bool setup_snippet_used(struct pvb_ctx *ctx, const char *volume, unsigned but)
 	bool used = false;
 	size_t n = 0;
 
+	/* Where it cannot be looked, it is left. */
 	if (conf_vm_list(ctx, &vmids, &n) < 0 || container_uses(ctx, volume))
-		return true; /* cannot look: leave it */
+		return true;
 	for (size_t i = 0; i < n && !used; i++) {
 		struct pvb_err ignored;
 		struct conf_vm vm;

@@ -167,7 +167,7 @@ static void links_of_any_kind_lead_to_it(void **state)
 	const struct pvb_addr addr = { 0, 1, 0, 0 };
 	struct pvb_function fn;
 	struct host *h = *state;
-	char target[PVB_PATH_MAX];
+	char target[PVB_PATH_MAX], roundabout[2 * PVB_PATH_MAX];
 
 	assert_int_equal(pvb_function_read(h->ctx, &addr, &fn), 0);
 	assert_string_equal(fn.driver, "bochs-drm");
@@ -181,7 +181,15 @@ static void links_of_any_kind_lead_to_it(void **state)
 	assert_int_equal(pvb_function_read(h->ctx, &addr, &fn), 0);
 	assert_string_equal(fn.driver, "bochs-drm");
 	assert_int_equal(fn.num_bridges, 1);
-	/* The folder itself: nothing tells what is above it. */
+	/* By one that is too long to be read it is found as well; nothing tells what is above it then. */
+	ft_remove(h->t, path);
+	memset(roundabout, '/', sizeof(roundabout));
+	memmove(roundabout + sizeof(roundabout) - sizeof(target), target + 4, strlen(target + 4) + 1);
+	ft_link(h->t, path, roundabout);
+	assert_int_equal(pvb_function_read(h->ctx, &addr, &fn), 0);
+	assert_string_equal(fn.driver, "bochs-drm");
+	assert_int_equal(fn.num_bridges, 0);
+	/* The folder itself. */
 	ft_remove(h->t, path);
 	ft_mkdir(h->t, path);
 	ft_write(h->t, "sys/bus/pci/devices/0000:01:00.0/modalias", "pci:v00001234d00001111sv00001AF4sd00001100bc03sc80i00\n");
