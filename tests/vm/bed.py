@@ -76,6 +76,8 @@ PATIENCE = 4
 # ever). Every lend moves BARs. Switching the memory space of a card (setpci COMMAND) without end while processes start shows it
 # within a minute, most of all on a busy machine. In turns it is quicker besides: who waits burns no processor of this machine.
 PROCESSORS = "-accel tcg,thread=single -smp 2"
+# A VM in the bed that is not paused: where two take turns it may never get on.
+ONE_PROCESSOR = "-accel tcg,thread=single -smp 1"
 
 # Unplugging moves BARs from yet another thread. A lost write to the timer of a processor makes that sleep for ever: any interrupt
 # wakes it, so that a guest which says nothing for so many seconds gets one.
@@ -192,9 +194,9 @@ class Guest:
     """One scenario's machine: a boot, or several. `result` gets each finished test case, `said` each line that the
     scenario says, `note` what there is to know of the machine itself."""
 
-    def __init__(self, kernel, scenario, out, result=None, said=None, note=None, shell=False, processors=PROCESSORS):
+    def __init__(self, kernel, scenario, out, result=None, said=None, note=None, shell=False, processors=None):
         self.kernel, self.scenario, self.out, self.shell = kernel, scenario, pathlib.Path(out), shell
-        self.processors = processors
+        self.processors = processors or (ONE_PROCESSOR if scenario.inner else PROCESSORS)
         self.result = result or (lambda passed, text, seconds, detail: None)
         self.said = said or (lambda text: None)
         self.note = note or (lambda text: None)
