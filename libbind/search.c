@@ -104,31 +104,36 @@ static int fd_look(struct pvb_search *s, int pid, int dir_fd, const char *name)
 	return target ? holder_send(s, pid, target, false) : 0;
 }
 
-/* Open a directory below proc. 1 when its process is gone, or it cannot be looked into (counted). */
-static int proc_opendir(struct pvb_search *s, const char *path, DIR **dir)
+/* Open a directory below proc. NULL with *r = 0: its process is gone, or cannot be looked into (counted); else with an error.
+ * Gone may be also who was there when it was opened: fdopendir() looks at it once more, and since Linux 6.2 that counts
+ * descriptors (proc_fd_getattr()). */
+static DIR *proc_opendir(struct pvb_search *s, const char *path, int *r)
 {
 	int fd = openat(s->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = NULL;
 
+	*r = 0;
 	if (fd < 0) {
 		s->unreadable += errno != ENOENT && errno != ESRCH;
-		return 1;
+		return NULL;
 	}
-	*dir = fdopendir(fd);
-	if (*dir)
-		return 0;
+	dir = fdopendir(fd);
+	if (dir)
+		return dir;
+	*r = errno == ENOENT || errno == ESRCH ? 0 : -ENOMEM;
 	close(fd);
-	return -ENOMEM;
+	return NULL;
 }
 
 /* *seen: how many descriptors there were. */
 static int fds_look(struct pvb_search *s, int pid, const char *path, unsigned *seen)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	int r = proc_opendir(s, path, &dir);
+	int r;
+	_cleanup_closedir_ DIR *dir = proc_opendir(s, path, &r);
 
-	*seen = r == 1; /* unreadable: no reason to ask its threads */
-	if (r != 0)
-		return r < 0 ? r : 0;
+	*seen = !dir; /* unreadable: no reason to ask its threads */
+	if (!dir)
+		return r;
 	for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
 		if (!isdigit((unsigned char)*entry->d_name))
 			continue;
@@ -148,9 +153,9 @@ static int threads_look(struct pvb_search *s, int pid)
 	int r;
 
 	snprintf(path, sizeof(path), "%d/task", pid);
-	r = proc_opendir(s, path, &dir);
-	if (r != 0)
-		return r < 0 ? r : 0;
+	dir = proc_opendir(s, path, &r);
+	if (!dir)
+		return r;
 	for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
 		if (!isdigit((unsigned char)*entry->d_name) || atoi(entry->d_name) == pid)
 			continue;
@@ -261,10 +266,10 @@ static bool is_ours(const struct pvb_search *s, int pid)
 
 static int processes_look(struct pvb_search *s)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	int r = proc_opendir(s, ".", &dir);
+	int r;
+	_cleanup_closedir_ DIR *dir = proc_opendir(s, ".", &r);
 
-	if (r != 0)
+	if (!dir)
 		return r < 0 ? r : -EIO;
 	for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
 		if (!isdigit((unsigned char)*entry->d_name) || !is_ours(s, atoi(entry->d_name)))

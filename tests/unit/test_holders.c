@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who has a node open, whose process it is, and waiting for a vfio group to be let go. */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -22,6 +23,24 @@ pid_t fork(void)
 	}
 	*(void **)&real = dlsym(RTLD_NEXT, "fork");
 	return real();
+}
+
+static bool ends_when_opened; /* each process that is looked into is gone right after its descriptors' folder was opened */
+
+DIR *fdopendir(int fd)
+{
+	DIR *(*real)(int);
+	char path[64], link[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, link, sizeof(link));
+	if (ends_when_opened && n > 3 && !strncmp(link + n - 3, "/fd", 3)) {
+		errno = ENOENT;
+		return NULL;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "fdopendir");
+	return real(fd);
 }
 
 static int find_each(struct host *h, const char *const *paths, size_t n, struct pvb_holders *found)
@@ -209,6 +228,23 @@ static void unreadable_is_counted(void **state)
 }
 
 /* A process whose maps cannot be read for long: what is left is unknown, and what was found before is kept. */
+/* A failure to look at one of them would keep the VM from starting: 'cannot find out what the host needs'. */
+static void who_ends_meanwhile_holds_nothing(void **state)
+{
+	struct host *h = *state;
+	struct pvb_holders found;
+
+	ft_process(h->t, 811, "bash", "bash", "/dev/vfio/16");
+	ft_process(h->t, 812, "kvm", "kvm", NODE);
+	ends_when_opened = true;
+	found = find(h, NODE);
+	ends_when_opened = false;
+	assert_int_equal(found.n, 0);
+	assert_int_equal(found.unreadable, 0);
+	assert_false(found.incomplete);
+	pvb_holders_clear(&found);
+}
+
 static void slow_is_unknown(void **state)
 {
 	struct host *h = *state;
@@ -452,6 +488,7 @@ int main(void)
 		TEST(mappings_count),
 		TEST(threads_count),
 		TEST(unreadable_is_counted),
+		TEST(who_ends_meanwhile_holds_nothing),
 		TEST(slow_is_unknown),
 		TEST(many_are_all_looked_into),
 		TEST(who_cannot_look_at_once_looks_later),
