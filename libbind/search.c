@@ -110,7 +110,7 @@ static int fd_look(struct pvb_search *s, int pid, int dir_fd, const char *name)
 static DIR *proc_opendir(struct pvb_search *s, const char *path, int *r)
 {
 	int fd = openat(s->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = NULL;
+	DIR *dir;
 
 	*r = 0;
 	if (fd < 0) {

@@ -227,7 +227,6 @@ static void unreadable_is_counted(void **state)
 	pvb_holders_clear(&found);
 }
 
-/* A process whose maps cannot be read for long: what is left is unknown, and what was found before is kept. */
 /* A failure to look at one of them would keep the VM from starting: 'cannot find out what the host needs'. */
 static void who_ends_meanwhile_holds_nothing(void **state)
 {
@@ -245,6 +244,7 @@ static void who_ends_meanwhile_holds_nothing(void **state)
 	pvb_holders_clear(&found);
 }
 
+/* A process whose maps cannot be read for long: what is left is unknown, and what was found before is kept. */
 static void slow_is_unknown(void **state)
 {
 	struct host *h = *state;
