@@ -137,7 +137,7 @@ demo: ## lend a card in an emulated host and take it back, with pictures (4 minu
 	+@echo Building && $(BUILD_ALL)
 	@tests/vm/demo
 
-check: ## unit tests, fuzzers, and the test bed on real kernels (some 30 minutes)
+check: ## unit tests, fuzzers, and the test bed on real kernels (some 15 minutes)
 	$(CHECK)
 
 check-release: ## all of it, on all kernels, with the long scenarios
