@@ -31,6 +31,16 @@ static int command_run(const struct pvb_ctx *ctx, const struct pvb_service *serv
 	return r < 0 ? pvb_err_set(err, r, "cannot run %s for %s: %s", name, service->words, strerror(-r)) : 0;
 }
 
+/* Why it did not do what it was told: its last line. Of a job that failed systemctl has two: why, and then where to look. */
+static const char *refusal_read(struct pvb_output *output, char *buf, size_t size)
+{
+	char *hint = strstr(output->text, "\nSee \"systemctl status ");
+
+	if (hint)
+		*hint = '\0';
+	return pvb_output_last(output, buf, size);
+}
+
 /* The rest of the line that begins with key. */
 static void field_read(const char *text, const char *key, char *buf, size_t size)
 {
@@ -120,7 +130,7 @@ int pvb_service_stop(const struct pvb_ctx *ctx, const struct pvb_service *servic
 	r = command_run(ctx, service, service->container ? shutdown : stop, deadline_ns, &output, err);
 	if (r < 0 || !output.status)
 		return r;
-	return pvb_err_set(err, -EBUSY, "cannot stop %s: %s", service->words, pvb_output_last(&output, why, sizeof(why)));
+	return pvb_err_set(err, -EBUSY, "cannot stop %s: %s", service->words, refusal_read(&output, why, sizeof(why)));
 }
 
 int pvb_service_start(const struct pvb_ctx *ctx, const struct pvb_service *service, int64_t deadline_ns, struct pvb_err *err)
@@ -132,5 +142,5 @@ int pvb_service_start(const struct pvb_ctx *ctx, const struct pvb_service *servi
 
 	if (r < 0 || !output.status)
 		return r;
-	return pvb_err_set(err, -EIO, "%s", pvb_output_last(&output, why, sizeof(why)));
+	return pvb_err_set(err, -EIO, "%s", refusal_read(&output, why, sizeof(why)));
 }

@@ -363,6 +363,12 @@ static void failing_start_needs_attention(void **state)
 	assert_has(h->said, "cannot start lightdm.service again: Job failed.; see: journalctl -u lightdm.service");
 	assert_has(h->said, "cannot start container 105 again: no such disk; see: journalctl -u pve-container@105");
 	assert_string_equal(ft_driver_of(h->t, "0000:01:00.0"), "bochs-drm");
+	/* As systemctl says it, which has where to look in a line of its own. */
+	ft_write(h->t, "svc/lightdm.service.start",
+		 "printf '%s\\n' 'Job for lightdm.service failed because of it.' >&2\n"
+		 "printf '%s\\n' 'See \"systemctl status lightdm.service\" and \"journalctl -xeu lightdm.service\" for details.' >&2; exit 1\n");
+	is(take_back(h, "100", 0), -PVB_EATTENTION, h);
+	assert_has(h->said, "cannot start lightdm.service again: Job for lightdm.service failed because of it.; see: journalctl -u");
 	ft_write(h->t, "svc/lightdm.service.start", "echo failed >svc/lightdm.service\n");
 	is(take_back(h, "100", 0), -PVB_EATTENTION, h);
 	assert_has(h->said, "cannot start lightdm.service again: it has failed");

@@ -148,7 +148,7 @@ sed -i '/^ExecStart/s/=.*/=\/nonexistent/; s/^Restart=.*/Restart=no\nType=exec/'
 systemctl daemon-reload
 pve_hook 100 post-stop
 is "it does not start again: that needs attention" "$HOOK_STATUS" 4
-like "it is named" "$HOOK_OUT$HOOK_ERR" 'cannot start brittle.service again: .*; see: journalctl -u brittle.service'
+like "it is named" "$HOOK_OUT$HOOK_ERR" 'cannot start brittle.service again: Job for brittle.service failed .*; see: journalctl -u brittle.service'
 is "the card is home all the same" "$(driver 01:00.0)" bochs-drm
 sed -i '/^ExecStart/s/=.*/=\/bin\/sleep infinity/' /etc/systemd/system/brittle.service
 systemctl daemon-reload
